@@ -1,0 +1,36 @@
+# Two commands: `make run` starts the hotline on the embedded default, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test check real clean
+
+run: $(READY)
+	@exec $(VENV)/bin/hotline serve --demo
+
+test: $(VENV)/.ready-test real
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/.ready-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+# Real peers (Asterisk, SIPp, Chromium) where this machine allows; says plainly what it leaves out.
+real:
+	@sh tests/real/install.sh
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	@echo "Setting up $(VENV) (about a minute, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.ready-test: $(READY)
+	@$(PIP) 'pip>=25.1'
+	@$(PIP) --group test -e '.[smpp]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) var

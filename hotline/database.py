@@ -1,0 +1,30 @@
+"""Opens databases the way each engine wants to be opened: SQLite in WAL mode by default, PostgreSQL by URL."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+
+def open_database(url: str, *, read_only: bool = False) -> AsyncEngine:
+    """An engine for `url`. SQLite: WAL, a busy timeout of 10 s, foreign keys on, the folder made if missing."""
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_async_engine(url, pool_pre_ping=True, pool_size=10)
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", _query_only if read_only else _durable)
+    return engine
+
+
+def _durable(connection: Any, _: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _query_only(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA busy_timeout=3000")
+    connection.execute("PRAGMA query_only=ON")

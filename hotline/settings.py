@@ -1,0 +1,71 @@
+"""Every setting, from `HOTLINE_*` in the environment or `.env`; `.env.example` lists them all.
+
+Faults are reported all at once at start. The embedded default needs none: keys are made on first use and kept in
+`HOTLINE_HOME` (`var/`), readable by the owner only.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from cryptography.fernet import Fernet
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fund.privacy import Privacy
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Units are in the names; `url` settings take SQLAlchemy or http(s) addresses."""
+
+    model_config = SettingsConfigDict(env_prefix="HOTLINE_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("var"), description="where the embedded databases, keys, recordings and audio cache live")
+    language: Literal["zh", "en"] = Field("zh", description="language of check messages and pages")
+
+    host: str = Field("127.0.0.1", description="address the HTTP service listens on")
+    port: int = Field(12329, ge=0, le=65535)
+    public_url: str = Field("http://127.0.0.1:12329", description="the address others reach us by; signatures cover it")
+    trusted_proxies: list[str] = Field([], description="addresses whose X-Forwarded-* headers are believed")
+
+    database_url: str = Field("", description="our own tables; empty: SQLite in home")
+    fund_url: str = Field("", description="the ledger's views, read-only; empty: the demo ledger in home")
+    ledger_limit_seconds: float = Field(3.0, gt=0, description="a slower ledger counts as absent")
+
+    pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
+    encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def own_database_url(self) -> str:
+        """`database_url`, or the embedded default."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home.absolute() / 'hotline.db'}"
+
+    @property
+    def ledger_url(self) -> str:
+        """`fund_url`, or the embedded demo ledger."""
+        return self.fund_url or f"sqlite+aiosqlite:///{self.home.absolute() / 'ledger.db'}"
+
+    def privacy(self) -> Privacy:
+        """The installation's keys: from the environment, else from `home`, made on first use."""
+        pepper = self.pepper.get_secret_value() or self._kept("pepper", lambda: secrets.token_urlsafe(48))
+        keys = self.encryption_keys.get_secret_value() or self._kept("encryption_keys", lambda: Fernet.generate_key().decode())
+        return Privacy(pepper.encode(), [key.strip() for key in keys.split(",")])
+
+    def _kept(self, name: str, make: "callable") -> str:  # type: ignore[valid-type]
+        path = self.home / "keys" / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = path.with_suffix(f".{os.getpid()}")
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(make())
+            try:
+                os.link(fresh, path)  # whoever is first wins; two starts never make two keys
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        return path.read_text().strip()
