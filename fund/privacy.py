@@ -41,7 +41,7 @@ class Privacy:
         return hmac.digest(self._pepper, b"key:" + purpose.encode(), hashlib.sha256)
 
     def digest(self, purpose: str, value: str) -> str:
-        """64 hex characters that stand for `value`: equal values are equal, and nothing leads back without the pepper."""
+        """64 hex characters that stand for `value`; nothing leads back without the pepper."""
         return hmac.digest(self.key(purpose), value.encode(), hashlib.sha256).hex()
 
     def seal(self, text: str) -> bytes:

@@ -4,8 +4,10 @@ Faults are reported all at once at start. The embedded default needs none: keys 
 `HOTLINE_HOME` (`var/`), readable by the owner only.
 """
 
+import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -52,20 +54,21 @@ class Settings(BaseSettings):
     def privacy(self) -> Privacy:
         """The installation's keys: from the environment, else from `home`, made on first use."""
         pepper = self.pepper.get_secret_value() or self._kept("pepper", lambda: secrets.token_urlsafe(48))
-        keys = self.encryption_keys.get_secret_value() or self._kept("encryption_keys", lambda: Fernet.generate_key().decode())
+        keys = self.encryption_keys.get_secret_value() or self._kept("encryption_keys", _fernet_key)
         return Privacy(pepper.encode(), [key.strip() for key in keys.split(",")])
 
-    def _kept(self, name: str, make: "callable") -> str:  # type: ignore[valid-type]
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
         path = self.home / "keys" / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = path.with_suffix(f".{os.getpid()}")
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
                 file.write(make())
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(fresh, path)  # whoever is first wins; two starts never make two keys
-            except FileExistsError:
-                pass
-            finally:
-                fresh.unlink()
+            fresh.unlink()
         return path.read_text().strip()
+
+
+def _fernet_key() -> str:
+    return Fernet.generate_key().decode()

@@ -1,0 +1,62 @@
+"""What the engine wants done: the closed list of what a step may ask of the line and of the world.
+
+A step's actions end with exactly one that waits (`Listen`, `LookUp`, `Transfer`) or with `HangUp`, unless the event
+changed nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ivr.utterance import Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A node began; for the records."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say this. `interruptible`: a key stops it (barge-in) and counts for the `Listen` that follows."""
+
+    utterance: Utterance
+    interruptible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Wait for keys after what was said: up to `most` of them, ended by `#`.
+
+    `wait_seconds` is the silence allowed, before the first key and between two. `secret` keys are a PIN or a code:
+    they must not reach any log, channel variable, page or transcript.
+    """
+
+    most: int
+    wait_seconds: float
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask the world `what` (the words are in `ivr.world`); it comes back as `Answered`. `args` may hold a PIN."""
+
+    what: str
+    args: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Hand the caller over to the people of a queue; only a failure comes back, as `TransferFailed`."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call after what was said."""
+
+
+Action = Entered | Say | Listen | LookUp | Transfer | HangUp

@@ -1,0 +1,177 @@
+"""One call, from the line that rings to the last word: step, save, speak, listen, and again.
+
+If the records cannot be written the call goes on from memory; if the world does not answer the node's `unavailable`
+exit is taken; if our own code fails the caller is handed to people. Nobody is left in silence.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
+from ivr.engine import step
+from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
+from ivr.flow import Flow
+from ivr.line import Gone, Line
+from ivr.state import State
+from ivr.utterance import Utterance, fill
+from ivr.world import World
+
+log = structlog.get_logger()
+CHINA = ZoneInfo("Asia/Shanghai")
+PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
+LAST_RESORT_QUEUE = "general"
+
+
+def china_now() -> datetime:
+    """The moment, in the hotline's own time zone."""
+    return datetime.now(CHINA)
+
+
+@dataclass
+class Call:
+    """A call in progress: what the records keep of it."""
+
+    id: str
+    line: str
+    state: State
+    steps: list[tuple[str, datetime]] = field(default_factory=list)  # nodes entered, and when; not yet recorded
+    ended_at: datetime | None = None
+
+
+class Flows(Protocol):
+    """Where flows come from: the current one for new calls, any other for calls that started on it."""
+
+    current: Flow
+
+    async def version(self, version: str) -> Flow | None: ...
+
+
+class Records(Protocol):
+    """Where calls are kept. `save` returns when the state is safe, or soon after it finds that it cannot be."""
+
+    async def save(self, call: Call) -> None: ...
+
+    async def resume(self, call_id: str) -> State | None: ...
+
+
+class Switchboard:
+    """Every call in progress, and all that a call needs."""
+
+    def __init__(
+        self,
+        flows: Flows,
+        world: World,
+        records: Records,
+        *,
+        limit_seconds: float = 5.0,
+        clock: Callable[[], datetime] = china_now,
+    ) -> None:
+        self._flows, self._world, self._records = flows, world, records
+        self._limit_seconds, self._clock = limit_seconds, clock
+        self.calls: dict[str, Call] = {}
+
+    async def connect(self, line: Line, call_id: str, caller: str) -> Call:
+        """Carry one call to its end on this line; a call known to the records goes on where it was."""
+        call, flow, event = await self._begin(line, call_id, caller)
+        self.calls[call_id] = call
+        try:
+            await self._converse(call, flow, line, event)
+        except Gone:
+            call.state, _ = step(flow, call.state, HungUp(self._clock()))
+        except Exception:
+            log.exception("call_failed", call=call_id, node=call.state.node)
+            await self._rescue(call, line)
+        finally:
+            del self.calls[call_id]
+        call.ended_at = self._clock()
+        await self._records.save(call)
+        log.info("call_ended", call=call_id, outcome=call.state.outcome, node=call.state.node)
+        return call
+
+    async def _begin(self, line: Line, call_id: str, caller: str) -> tuple[Call, Flow, Event]:
+        now = self._clock()
+        state = await self._records.resume(call_id)
+        flow = await self._flows.version(state.version) if state else None
+        if state and flow and state.node in flow.nodes:
+            log.info("call_resumed", call=call_id, node=state.node)
+            return Call(call_id, line.name, state), flow, Resumed(now)
+        flow = self._flows.current
+        log.info("call_started", call=call_id, line=line.name, version=flow.version)
+        return Call(call_id, line.name, State(flow.version)), flow, Started(caller, now)
+
+    async def _converse(self, call: Call, flow: Flow, line: Line, event: Event) -> None:
+        says: list[Say] = []
+        while True:
+            call.state, actions = step(flow, call.state, event)
+            call.steps += [(action.node, event.at) for action in actions if isinstance(action, Entered)]
+            await self._records.save(call)
+            says += [action for action in actions if isinstance(action, Say)]
+            happened = await self._perform(call, flow, line, says, actions[-1:])
+            if happened is None:
+                return
+            event = happened
+
+    async def _perform(
+        self, call: Call, flow: Flow, line: Line, says: list[Say], last: Sequence[Action]
+    ) -> Event | None:
+        """Do what waits. Words before a quick look-up are kept in `says`, to be spoken in one breath with the answer."""
+        match last:
+            case [Listen() as listen]:
+                spoken, says[:] = tuple(says), ()
+                digits = await line.listen(spoken, listen)
+                return Silence(self._clock()) if digits is None else Keys(digits, self._clock())
+            case [LookUp() as question]:
+                return await self._look_up(call, flow, line, says, question)
+            case [Transfer(queue)]:
+                spoken, says[:] = tuple(says), ()
+                why = await line.transfer(spoken, queue)
+                if why:
+                    return TransferFailed(why, self._clock())
+                call.state.waiting, call.state.outcome = "over", "transferred"
+            case [HangUp()]:
+                await line.play(says)
+                await line.hang_up()
+            case _:
+                raise RuntimeError(f"the engine neither waits nor ends in {call.state.node}")
+        return None
+
+    async def _look_up(self, call: Call, flow: Flow, line: Line, says: list[Say], question: LookUp) -> Event:
+        task = asyncio.create_task(self._answer(call.id, question))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=PATIENT_SECONDS)
+            if not done:
+                await line.company([*says, _hold_phrase(flow, call.state.language)], task)
+                says.clear()
+            return await task
+        finally:
+            task.cancel()
+
+    async def _answer(self, call_id: str, question: LookUp) -> Answered:
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                return await self._world.look_up(call_id, question, self._clock())
+        except TimeoutError:
+            log.warning("look_up_too_slow", call=call_id, what=question.what)
+        except Exception as fault:  # the caller must hear something, whatever broke; the message may quote data
+            log.error("look_up_failed", call=call_id, what=question.what, fault=type(fault).__name__)
+        return Answered("unavailable", self._clock())
+
+    async def _rescue(self, call: Call, line: Line) -> None:
+        """Our own fault: hand the caller to people without another word from us."""
+        try:
+            await line.transfer((), LAST_RESORT_QUEUE)
+            call.state.outcome = "rescued"
+        except Gone:
+            call.state.outcome = "hung_up"
+        call.state.waiting = "over"
+
+
+def _hold_phrase(flow: Flow, language: str) -> Say:
+    phrase = flow.phrases["hold"]
+    return Say(Utterance(fill(phrase.get(language, phrase["zh"]), {}, language)))  # type: ignore[arg-type]

@@ -1,0 +1,353 @@
+"""Plays a flow: `step(flow, state, event) -> (state, actions)`. Pure: no await, clock, database, network or log.
+
+Rules for whoever edits this:
+- The state passed in is never changed; the one returned survives a trip through JSON.
+- Every step ends or waits: the last action is `Listen`, `LookUp`, `Transfer` or `HangUp`. An event that does not fit
+  (keys during a look-up, anything after the end) changes nothing and returns no action.
+- What needs the world goes out as `LookUp` and comes back as `Answered`; secrets go straight from `Keys` into a
+  `LookUp` and are never kept.
+- A *turn* is what is said between two key presses. `repeat` says the turn again from its first node.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from fund.fields import REPORTS
+from ivr import asking, identifying, setting_pin
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
+from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
+from ivr.flow import (
+    AskNode,
+    Flow,
+    GoNode,
+    HangUpNode,
+    HoursNode,
+    IdentifyNode,
+    KnownCallerNode,
+    MenuNode,
+    ReportNode,
+    SayNode,
+    SetPinNode,
+    TextNode,
+    TransferNode,
+)
+from ivr.state import State
+from ivr.utterance import Utterance, fill, placeholders
+
+MOST_HOPS = 50  # nodes in one step; checked flows never come near, and no flow can hang a call
+MOST_BEHIND = 20
+REPORT_PAUSE_SECONDS = 2.5  # after a report, before the call goes on by itself
+
+
+def step(flow: Flow, state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
+    """One event in, the next state and what to do out."""
+    turn = Turn(flow, replace(state), event.at)
+    turn.take(event)
+    return turn.state, tuple(turn.actions)
+
+
+class Turn:
+    """One step in the making: the copied state and the actions so far. Node kinds with several phases get it handed."""
+
+    def __init__(self, flow: Flow, state: State, at: datetime) -> None:
+        self.flow, self.state, self.at = flow, state, at
+        self.actions: list[Action] = []
+
+    @property
+    def node(self) -> Any:
+        """The node the call is in."""
+        return self.flow.nodes[self.state.node]
+
+    # What happened
+
+    def take(self, event: Event) -> None:
+        """Let one event happen."""
+        state = self.state
+        if state.over or (state.waiting == "start") != isinstance(event, Started | HungUp):
+            if not (isinstance(event, HungUp) and not state.over):
+                return
+        match event:
+            case HungUp():
+                state.waiting, state.outcome = "over", "hung_up"
+            case Started():
+                state.caller, state.started = event.caller, event.at.isoformat()
+                self.travel(self.flow.start)
+            case _ if self._overlong():
+                state.overlong = True
+                self.phrase("too_long")
+                self.travel(self.target(self.flow.home.longest_call.then, self.flow.start))  # type: ignore[union-attr]
+            case Keys() if state.waiting == "keys":
+                self._keyed(event.digits)
+            case Silence() if state.waiting == "keys":
+                self._silence()
+            case Answered() if state.waiting == "answer":
+                self._answered(event)
+            case TransferFailed() if state.waiting == "transfer":
+                self._transfer_failed(event.why)
+            case Resumed():
+                self._resumed()
+            case Keys() | Silence() | Answered() | TransferFailed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _overlong(self) -> bool:
+        limit = self.flow.home.longest_call
+        waited = (self.at - self.state.began()).total_seconds() if limit and not self.state.overlong else 0
+        return bool(limit) and waited > limit.after and self.state.waiting != "transfer"  # type: ignore[union-attr]
+
+    def _keyed(self, digits: str) -> None:
+        node = self.node
+        if isinstance(node, MenuNode) and (option := node.menu.get(digits)):
+            self.state.language = option.language or self.state.language
+            self.move(option.go)
+        elif isinstance(node, IdentifyNode) and identifying.switches(self, digits):
+            identifying.ask_number(self)
+        elif target := self.flow.everywhere(self.state.node).get(digits):
+            self._everywhere(target)
+        else:
+            self._own_keys(node, digits)
+
+    def _own_keys(self, node: Any, digits: str) -> None:
+        match node:
+            case AskNode():
+                asking.keyed(self, node, digits)
+            case IdentifyNode():
+                identifying.keyed(self, node, digits)
+            case SetPinNode():
+                setting_pin.keyed(self, node, digits)
+            case ReportNode() if digits == node.text_me:
+                self.state.phase = "texting"
+                self.look_up("text_report", report=node.report, to=self.state.caller, **(self.state.person or {}))
+            case _:
+                self.wrong("wrong_key")
+
+    def _everywhere(self, target: str) -> None:
+        if target == "repeat":
+            self.travel(self.state.turn, fresh=False)
+        elif target == "back" and self.state.behind:
+            *behind, previous = self.state.behind
+            self.state.behind = tuple(behind)
+            self.travel(previous)
+        elif target == "back":
+            self.travel(self.state.turn)
+        else:
+            self.move(target)
+
+    def _silence(self) -> None:
+        if isinstance(self.node, ReportNode):
+            self.travel(self.target(self.node.next))
+            return
+        self.state.silences += 1
+        if not self._out_of_patience(self.state.silences):
+            self.phrase("silence" if self.state.silences == 1 else "silence_again")
+            self.prompt(short=True)
+
+    def _answered(self, answer: Answered) -> None:
+        node = self.node
+        match node:
+            case HoursNode():
+                # When nobody can say whether people work, believe they do: the queue knows better than we.
+                self.travel(self.target(node.closed if answer.outcome == "closed" else node.open), turn=self.state.turn)
+            case KnownCallerNode():
+                word = answer.outcome if answer.outcome in ("senior", "bound") else "unknown"
+                self.travel(self.target(getattr(node, word)), turn=self.state.turn)
+            case ReportNode() if self.state.phase == "texting":
+                self.phrase("text_sent" if answer.outcome == "sent" else "text_failed")
+                self.travel(self.target(node.next))
+            case ReportNode():
+                self._tell(node, answer)
+            case TextNode():
+                self.travel(self.target(node.next if answer.outcome == "sent" else node.failed))
+            case IdentifyNode():
+                identifying.answered(self, node, answer)
+            case SetPinNode():
+                setting_pin.answered(self, node, answer)
+
+    def _transfer_failed(self, why: str) -> None:
+        node = self.node
+        exit_ = getattr(node, why, None) if why in ("closed", "full") else None
+        if target := exit_ or node.failed:
+            self.travel(self.target(target))
+        else:
+            self.phrase("transfer_failed")
+            self.end("finished")
+
+    def _resumed(self) -> None:
+        if self.state.waiting == "transfer":
+            self.actions.append(Transfer(self.node.transfer))
+            return
+        self.phrase("resumed")
+        if isinstance(self.node, IdentifyNode | SetPinNode) and self.state.phase:
+            self.prompt(short=False)
+        else:
+            self.travel(self.state.turn, fresh=False)
+
+    # Moving
+
+    def move(self, target: str) -> None:
+        """Go forward because the caller chose to: `back` will lead here again."""
+        state, goal = self.state, self.target(target)
+        behind = (*state.behind, state.turn)
+        # Coming round to a turn already behind us is going home, not deeper.
+        state.behind = behind[: behind.index(goal)] if goal in behind else behind[-MOST_BEHIND:]
+        self.travel(goal)
+
+    def travel(self, name: str, *, fresh: bool = True, turn: str = "") -> None:
+        """Play nodes from `name` on until one waits or the call ends. `turn`: go on with a turn begun before."""
+        state = self.state
+        state.turn, state.phase = turn or name, ""
+        if fresh:
+            state.silences = state.wrongs = 0
+        for _ in range(MOST_HOPS):
+            state.node = name
+            self.actions.append(Entered(name))
+            if not (onward := self._begin(self.node)):
+                return
+            name = self.target(onward)
+        self.phrase("transfer_failed")
+        self.end("finished")
+
+    def _begin(self, node: Any) -> str | None:
+        """Start a node: the target to go on to at once, or None when it waits."""
+        match node:
+            case SayNode():
+                self.say(node.say, interruptible=node.barge_in)
+                return node.next
+            case GoNode():
+                self.state.language = node.language or self.state.language
+                return node.go
+            case MenuNode() | AskNode():
+                self.prompt(short=False)
+            case IdentifyNode():
+                return identifying.begin(self, node)
+            case SetPinNode():
+                setting_pin.begin(self, node)
+            case ReportNode():
+                self.look_up("report", report=node.report, **(self.state.person or {}), **self.state.answers)
+            case HoursNode():
+                self.look_up("hours", hours=node.hours)
+            case KnownCallerNode():
+                self.look_up("caller", number=self.state.caller)
+            case TextNode():
+                self.look_up("text", template=node.text, to=self.state.caller)
+            case TransferNode():
+                self.say(node.say or {})
+                self.actions.append(Transfer(node.transfer))
+                self.state.waiting = "transfer"
+            case HangUpNode():
+                self.say(node.hang_up)
+                self.end("finished")
+        return None
+
+    def target(self, target: str, source: str = "") -> str:
+        """The full name of a target written in this node, or in `source`."""
+        found = self.flow.find(source or self.state.node, target)
+        return found or self.flow.start  # checked flows always find it
+
+    def end(self, outcome: str) -> None:
+        """Hang up."""
+        self.actions.append(HangUp())
+        self.state.waiting, self.state.outcome = "over", outcome
+
+    # Speaking and listening
+
+    def say(self, text: Mapping[Any, str], values: Mapping[str, tuple[str, Any]] | None = None, *,
+            interruptible: bool = True) -> None:  # fmt: skip
+        """Say `text` in the caller's language, its placeholders filled from `values` and the facts."""
+        template = text.get(self.state.language) or text.get("zh")
+        if not template:
+            return
+        known = dict(values or {})
+        for name in placeholders(template):
+            if name.startswith("fact."):
+                fact = self.flow.facts[name.removeprefix("fact.")]
+                value = fact.at(self.at.date().isoformat())
+                known[name] = (fact.kind, value.get(self.state.language, value["zh"]))
+        pieces = fill(template, known, self.state.language)  # type: ignore[arg-type]
+        self.actions.append(Say(Utterance(pieces), interruptible))
+
+    def phrase(self, name: str, **values: tuple[str, Any]) -> None:
+        """Say one of the system's own phrases of `prompts/voice.yaml`."""
+        self.say(self.flow.phrases[name], values)
+
+    def listen(self, most: int, *, secret: bool = False, wait_seconds: float = 0) -> None:
+        """Wait for keys, as long as this node's patience allows."""
+        patience, _ = self.flow.patience(self.state.node)
+        self.actions.append(Listen(most, wait_seconds or patience.wait, secret))
+        self.state.waiting = "keys"
+
+    def look_up(self, what: str, **args: Any) -> None:
+        """Ask the world."""
+        self.actions.append(LookUp(what, args))
+        self.state.waiting = "answer"
+
+    def prompt(self, *, short: bool) -> None:
+        """Ask what this node asks, fully or `short`, and listen."""
+        match node := self.node:
+            case MenuNode():
+                self._say_menu(node, short)
+                self.listen(1)
+            case AskNode():
+                asking.prompt(self, node)
+            case IdentifyNode():
+                identifying.prompt(self, node)
+            case SetPinNode():
+                setting_pin.prompt(self, node)
+            case ReportNode():
+                self._offer_text(node)
+
+    def _say_menu(self, node: MenuNode, short: bool) -> None:
+        if node.say and not short:
+            self.say(node.say)
+        for key, option in node.menu.items():
+            self.say((short and option.short) or option.say)
+            self.phrase("press", key=("text", self.key_name(key)))
+
+    def key_name(self, key: str) -> str:
+        """How a key is called: `1`, 星号键, 井号键."""
+        phrases = self.flow.phrases
+        name = {"*": phrases["star"], "#": phrases["hash"]}.get(key, {"zh": key})
+        return name.get(self.state.language, name["zh"])
+
+    def _tell(self, node: ReportNode, answer: Answered) -> None:
+        if answer.outcome != "ok":
+            nothing = node.nothing if answer.outcome == "nothing" else None
+            if answer.outcome != "nothing":
+                self.phrase("ledger_away")
+            elif not nothing:
+                self.phrase("nothing_to_report")
+            self.travel(self.target(nothing or (node.next if answer.outcome == "nothing" else node.unavailable)))
+            return
+        report = REPORTS[node.report]
+        self.say(node.say, {name: (str(report.fields[name].kind), answer.data["values"][name]) for name in report.fields})
+        for row in answer.data.get("rows", ()) if node.each and report.rows else ():
+            self.say(node.each, {name: (str(field.kind), row[name]) for name, field in report.rows.items()})  # type: ignore[arg-type,union-attr]
+        if node.text_me:
+            self._offer_text(node)
+        else:
+            self.travel(self.target(node.next), turn=self.state.turn)
+
+    def _offer_text(self, node: ReportNode) -> None:
+        self.phrase("text_me", key=("text", self.key_name(node.text_me or "")))
+        self.state.phase = "told"
+        self.listen(1, wait_seconds=REPORT_PAUSE_SECONDS)
+
+    # Patience
+
+    def wrong(self, phrase: str, **values: tuple[str, Any]) -> None:
+        """A wrong key or an answer that cannot be: say so and ask again, or let a person help."""
+        self.state.wrongs += 1
+        if not self._out_of_patience(self.state.wrongs):
+            self.phrase(phrase, **values)
+            self.prompt(short=True)
+
+    def _out_of_patience(self, count: int) -> bool:
+        patience, source = self.flow.patience(self.state.node)
+        if count < patience.tries:
+            return False
+        self.phrase("patience_over")
+        self.travel(self.target(patience.then, source))
+        return True

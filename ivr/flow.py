@@ -1,0 +1,379 @@
+"""The flow language as types: what a supervisor may write in `flows/*.yaml`, one class a node kind.
+
+A `Flow` is the whole folder: every node under its full name (`main/welcome`, `loan/start`). A target written without
+a file means the same file first, then `main`. Loading and checking live in `ivr.loader` and `ivr.check`; playing in
+`ivr.engine`. Adding a node kind: a class here, a name in `KINDS`, a `case` in the engine, a script in `tests/calls/`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+
+Language = Literal["zh", "en"]
+HOME_FILE = "main"
+
+
+def _seconds(value: object) -> float:
+    """`5s`, `1.5s`, `15m`, `2h` -> seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", str(value))
+    if not found:
+        raise ValueError("duration")
+    seconds = float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+    if not 0 < seconds <= 24 * 3600:
+        raise ValueError("duration")
+    return seconds
+
+
+def _by_language(value: object) -> object:
+    return {"zh": value} if isinstance(value, str) else value
+
+
+def parse_ranges(value: str) -> tuple[tuple[int, int], ...]:
+    """`1,2-4,10-20` -> ((1, 1), (2, 4), (10, 20)). Raises `ValueError`."""
+    parts = [re.fullmatch(r"\s*(\d{1,18})(?:\s*-\s*(\d{1,18}))?\s*", part) for part in value.split(",")]
+    ranges = tuple((int(part[1]), int(part[2] or part[1])) for part in parts if part)
+    if len(ranges) != len(parts) or any(low > high for low, high in ranges):
+        raise ValueError("ranges")
+    return ranges
+
+
+def _ranges(value: object) -> tuple[tuple[int, int], ...]:
+    try:
+        return parse_ranges(str(value))
+    except ValueError:
+        raise ValueError("ranges") from None
+
+
+Duration = Annotated[
+    float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(s|m|h)$"})
+]
+Ranges = Annotated[
+    tuple[tuple[int, int], ...],
+    BeforeValidator(_ranges),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^\d+(-\d+)?(,\d+(-\d+)?)*$"}),
+]
+_WORDS: dict[str, Any] = {"type": "string", "minLength": 1}
+Text = Annotated[
+    dict[Language, Annotated[str, Field(min_length=1)]],
+    BeforeValidator(_by_language),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _WORDS,
+                {
+                    "type": "object",
+                    "properties": {"zh": _WORDS, "en": _WORDS},
+                    "required": ["zh"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+Target = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$", json_schema_extra={"x-target": True})]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Patience(_Strict):
+    """How long a node waits, how often it asks again, and where the caller goes then; silence and wrong keys apart."""
+
+    wait: Duration = 5.0
+    tries: Annotated[int, Field(ge=1, le=9)] = 3
+    then: Target
+
+
+class LongestCall(_Strict):
+    """A call longer than `after` goes to `then`."""
+
+    after: Duration
+    then: Target
+
+
+class _Node(_Strict):
+    patience: Patience | None = None
+    everywhere: dict[Key, Target] | None = None
+
+
+class SayNode(_Node):
+    """Say something and go on. `barge_in: false` is for what everybody must hear."""
+
+    say: Text
+    barge_in: bool = True
+    next: Target
+
+
+class Option(_Strict):
+    """One line of a menu: what the key is for, and where it leads."""
+
+    say: Text
+    short: Text | None = None
+    go: Target
+    language: Language | None = None
+
+
+class MenuNode(_Node):
+    """A menu, spoken from its own list of keys; `say` comes before it the first time."""
+
+    menu: Annotated[dict[Key, Option], Field(min_length=1)]
+    say: Text | None = None
+
+
+class AskNode(_Node):
+    """Collect digits and keep them under `save`; `kind` checks what they mean, `length` and `allow` what they may be."""
+
+    ask: Literal["digits", "number", "month", "date", "phone", "account", "id_card"]
+    say: Text
+    length: Ranges | None = None
+    allow: Ranges | None = None
+    save: Name
+    next: Target
+
+
+class IdentifyNode(_Node):
+    """Find out who is calling: a bound phone needs the PIN only, others a number (account or ID card) and the PIN."""
+
+    identify: Literal["employee", "employer"]
+    next: Target
+    failed: Target
+    unset: Target | None = None
+    unavailable: Target | None = None
+
+
+class ReportNode(_Node):
+    """Tell the identified caller something from the ledger; the fields are those of `fund.fields.REPORTS`."""
+
+    report: Name
+    say: Text
+    each: Text | None = None
+    text_me: Key | None = None
+    next: Target
+    nothing: Target | None = None
+    unavailable: Target
+
+
+class HoursNode(_Node):
+    """Whether people work now, by a timetable of `flows/hours.yaml`."""
+
+    hours: Name
+    open: Target
+    closed: Target
+
+
+class KnownCallerNode(_Node):
+    """Who calls from a bound phone: `senior` is 65 or older."""
+
+    known_caller: Literal["employee"]
+    senior: Target
+    bound: Target
+    unknown: Target
+
+
+class TextNode(_Node):
+    """Send the caller a text; `failed` when the number cannot get one."""
+
+    text: Name
+    next: Target
+    failed: Target
+
+
+class SetPinNode(_Node):
+    """The employee chooses a query PIN, after a code sent to the bound phone."""
+
+    set_pin: Literal["employee"]
+    next: Target
+    failed: Target
+    unavailable: Target | None = None
+
+
+class GoNode(_Node):
+    """Go elsewhere, in another language if wished."""
+
+    go: Target
+    language: Language | None = None
+
+
+class TransferNode(_Node):
+    """Hand the caller to the people of a queue."""
+
+    transfer: Name
+    say: Text | None = None
+    closed: Target | None = None
+    full: Target | None = None
+    failed: Target | None = None
+
+
+class HangUpNode(_Node):
+    """Say goodbye and end the call."""
+
+    hang_up: Text
+
+
+# The key that makes a node what it is. `say` and `go` come last: others may have them too.
+KINDS: dict[str, type[_Node]] = {
+    "menu": MenuNode,
+    "ask": AskNode,
+    "identify": IdentifyNode,
+    "report": ReportNode,
+    "hours": HoursNode,
+    "known_caller": KnownCallerNode,
+    "text": TextNode,
+    "set_pin": SetPinNode,
+    "transfer": TransferNode,
+    "hang_up": HangUpNode,
+    "say": SayNode,
+    "go": GoNode,
+}
+
+
+def kind_of(node: object) -> str | None:
+    """The node kind of raw data or of a node: `{"menu": ...}` -> `menu`; None when no kind is named."""
+    keys = node if isinstance(node, Mapping) else type(node).model_fields if isinstance(node, _Node) else ()
+    return next((kind for kind in KINDS if kind in keys), None)
+
+
+Node = Annotated[
+    Annotated[MenuNode, Tag("menu")]
+    | Annotated[AskNode, Tag("ask")]
+    | Annotated[IdentifyNode, Tag("identify")]
+    | Annotated[ReportNode, Tag("report")]
+    | Annotated[HoursNode, Tag("hours")]
+    | Annotated[KnownCallerNode, Tag("known_caller")]
+    | Annotated[TextNode, Tag("text")]
+    | Annotated[SetPinNode, Tag("set_pin")]
+    | Annotated[TransferNode, Tag("transfer")]
+    | Annotated[HangUpNode, Tag("hang_up")]
+    | Annotated[SayNode, Tag("say")]
+    | Annotated[GoNode, Tag("go")],
+    Discriminator(kind_of),
+]
+LISTENING = (MenuNode, AskNode, IdentifyNode, SetPinNode)
+
+
+class Step(_Strict):
+    """One line of a supervisor's test: what is pressed, or what must be heard, or must not be."""
+
+    press: str | None = None
+    hear: str | None = None
+    not_hear: str | None = None
+    silence: Literal[True] | None = None
+    hang_up: Literal[True] | None = None
+    transferred: Name | None = None
+    ended: Literal[True] | None = None
+
+
+class FlowTest(_Strict):
+    """A supervisor's own test: a call from `caller` at a moment, step by step."""
+
+    name: Annotated[str, Field(min_length=1)]
+    caller: str = ""
+    at: str | None = None
+    steps: Annotated[list[Step], Field(min_length=1)]
+
+
+class FlowFile(_Strict):
+    """One file of `flows/`. `start`, `everywhere`, `patience` and `longest_call` belong to `main.yaml`."""
+
+    title: Annotated[str, Field(min_length=1)]
+    start: Name | None = None
+    everywhere: dict[Key, Target] | None = None
+    patience: Patience | None = None
+    longest_call: LongestCall | None = None
+    deepest_menu: Annotated[int, Field(ge=1, le=9)] | None = None
+    nodes: Annotated[dict[Name, Node], Field(min_length=1)]
+    tests: list[FlowTest] = []
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something the centre must supply (an address, a limit): a value by date, `example` until it is confirmed."""
+
+    kind: str
+    values: tuple[tuple[str, Mapping[str, Any]], ...]  # (effective from, ISO date; value by language), oldest first
+    example: bool = False
+
+    def at(self, day: str) -> Mapping[str, Any]:
+        """The value in force on an ISO `day`; the first one before its time."""
+        current = self.values[0][1]
+        for since, value in self.values:
+            if since <= day:
+                current = value
+        return current
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A checked `flows/` folder, ready to play. `version` is a hash of its sources."""
+
+    version: str
+    files: Mapping[str, FlowFile]
+    facts: Mapping[str, Fact]
+    phrases: Mapping[str, Mapping[str, str]]
+    hours: Mapping[str, Any] = field(default_factory=dict)
+    nodes: Mapping[str, Any] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nodes = {f"{name}/{node}": body for name, file in self.files.items() for node, body in file.nodes.items()}
+        object.__setattr__(self, "nodes", nodes)
+
+    @property
+    def home(self) -> FlowFile:
+        """`main.yaml`, whose rules hold everywhere."""
+        return self.files[HOME_FILE]
+
+    @property
+    def start(self) -> str:
+        """The full name of the first node."""
+        return f"{HOME_FILE}/{self.home.start}"
+
+    def find(self, source: str, target: str) -> str | None:
+        """The full name of the node that `target`, written in node `source`, means; None if there is none."""
+        if "/" in target:
+            return target if target in self.nodes else None
+        for file in (source.partition("/")[0], HOME_FILE):
+            if f"{file}/{target}" in self.nodes:
+                return f"{file}/{target}"
+        return None
+
+    def patience(self, node: str) -> tuple[Patience, str]:
+        """The patience of a node and the node it is written for (its `then` is read from there)."""
+        file = node.partition("/")[0]
+        for patience, source in (
+            (self.nodes[node].patience, node),
+            (self.files[file].patience, node),
+            (self.home.patience, self.start),
+        ):
+            if patience:
+                return patience, source
+        raise KeyError(node)
+
+    def everywhere(self, node: str) -> Mapping[str, str]:
+        """The keys that work in a node besides its own."""
+        file = self.files[node.partition("/")[0]]
+        layers = (self.home.everywhere, file.everywhere, self.nodes[node].everywhere)
+        return {key: target for layer in layers if layer for key, target in layer.items()}
+
+
+def exits(node: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where a node may lead by itself: (path inside the node, target), its `everywhere` and `patience` included."""
+    for name, value in node:
+        match name, value:
+            case ("menu", dict()):
+                yield from ((("menu", key, "go"), option.go) for key, option in node.menu.items())
+            case ("everywhere", dict()):
+                yield from ((("everywhere", key), target) for key, target in value.items())
+            case ("patience", Patience()):
+                yield ("patience", "then"), value.then
+            case (
+                "next" | "failed" | "unset" | "unavailable" | "nothing" | "open" | "closed" | "full" | "senior"
+                | "bound" | "unknown" | "go", str()
+            ):  # fmt: skip
+                yield (name,), value

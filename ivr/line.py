@@ -1,0 +1,38 @@
+"""What a line must be able to do: the seam between a call and whatever carries it (Asterisk, a browser, a terminal)."""
+
+from asyncio import Task
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ivr.actions import Listen, Say
+
+
+class Gone(Exception):
+    """The caller hung up, or the line broke: the call is over on this node."""
+
+
+class Line(Protocol):
+    """One call's line. Every method may raise `Gone`.
+
+    `says` are spoken in order; an interruptible one stops at a key, which counts for what is listened for next.
+    """
+
+    name: str
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        """Say, then collect up to `listen.most` keys ended by `#`: the digits, `"#"` for it alone, None for silence.
+
+        After a full field, a `#` that follows at once ends that field and is not a key of its own.
+        """
+
+    async def play(self, says: Sequence[Say]) -> None:
+        """Say, to the end or to a key."""
+
+    async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
+        """Say while `task` runs, keep keys for the next `listen`, and return once both are done."""
+
+    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+        """Say, then hand the caller to a queue. None when handed over; else why not: `closed`, `full`, `failed`."""
+
+    async def hang_up(self) -> None:
+        """End the call."""

@@ -1,0 +1,53 @@
+"""Where a call is: small, plain, and the same after a trip through JSON.
+
+It never holds a secret (PIN, code) and never a figure of the ledger: what was told is looked up again when needed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Self
+
+Waiting = Literal["start", "keys", "answer", "transfer", "over"]
+
+
+@dataclass(slots=True)
+class State:
+    """One call between two events. Treat it as a value: `ivr.engine.step` copies before it changes anything."""
+
+    version: str  # the flow the call started on, and keeps
+    caller: str = ""  # normalised number, empty when withheld
+    started: str = ""  # ISO moment
+    language: str = "zh"
+    node: str = ""  # full name
+    phase: str = ""  # a word inside nodes that take several turns, such as `pin` in identify
+    waiting: Waiting = "start"
+    turn: str = ""  # the first node said in this turn: `repeat` and a resumed call begin there
+    behind: tuple[str, ...] = ()  # turns to go `back` to, newest last
+    silences: int = 0
+    wrongs: int = 0
+    answers: Mapping[str, str] = field(default_factory=dict)  # what `ask` nodes saved
+    person: Mapping[str, str] | None = None  # who was identified: kind and account
+    pending: Mapping[str, str] = field(default_factory=dict)  # what a phase hands to the next
+    overlong: bool = False  # the longest call was reached, and told
+    outcome: str = ""  # how it ended: hung_up, transferred, finished
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can happen any more."""
+        return self.waiting == "over"
+
+    def began(self) -> datetime:
+        """The moment the call started."""
+        return datetime.fromisoformat(self.started)
+
+    def to_json(self) -> str:
+        """Compact JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` gave. Fields of other versions of this program are left out."""
+        known: dict[str, Any] = {name: value for name, value in json.loads(text).items() if name in cls.__slots__}
+        return cls(**known | {"behind": tuple(known.get("behind", ()))})
