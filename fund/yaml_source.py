@@ -134,22 +134,21 @@ def _explain(source: Source, text: str, fault: yaml.MarkedYAMLError) -> None:
     source._fault_at(mark or yaml.Mark("", 0, 0, 0, None, None), zh, en)
 
 
-def _convert(source: Source, node: yaml.Node, place: Place, above: set[int]) -> Any:
+def _convert(source: Source, node: yaml.Node, place: Place, seen: set[int]) -> Any:
     source.lines[place] = node.start_mark.line + 1
-    if id(node) in above or len(place) > DEEPEST:
-        source._fault_at(node.start_mark, "嵌套太深", "nested too deeply")
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(source, node)
+    if id(node) in seen or len(place) > DEEPEST:
+        zh, en = "不支持 & 和 * 引用,也不支持太深的嵌套", "anchors (& and *) and deep nesting are not supported"
+        source._fault_at(node.start_mark, zh, en)
         return None
-    match node:
-        case yaml.MappingNode():
-            return _mapping(source, node, place, above | {id(node)})
-        case yaml.SequenceNode():
-            inside = above | {id(node)}
-            return [_convert(source, item, (*place, n), inside) for n, item in enumerate(node.value)]
-        case _:
-            return _scalar(source, node)
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(source, node, place, seen)
+    return [_convert(source, item, (*place, n), seen) for n, item in enumerate(node.value)]
 
 
-def _mapping(source: Source, node: yaml.MappingNode, place: Place, above: set[int]) -> dict[str, Any]:
+def _mapping(source: Source, node: yaml.MappingNode, place: Place, seen: set[int]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
@@ -162,19 +161,23 @@ def _mapping(source: Source, node: yaml.MappingNode, place: Place, above: set[in
             zh = f'"{key.value}" 写了两次(第 {first} 行和第 {again} 行)'
             source._fault_at(key.start_mark, zh, f'"{key.value}" is written twice (lines {first} and {again})')
             continue
-        data[key.value] = _convert(source, value, here, above)
+        data[key.value] = _convert(source, value, here, seen)
         source.lines[here] = key.start_mark.line + 1
     return data
 
 
 def _scalar(source: Source, node: yaml.Node) -> Any:
-    if node.style is not None or node.tag == "tag:yaml.org,2002:str":
+    if not _plain(node):
         return node.value
     _trap(source, node)
     return _WORDS.get(node.value.lower(), node.value)
 
 
 def _trap(source: Source, node: yaml.Node) -> None:
-    if node.style is None and node.value.lower() in _TRAPS:
+    if _plain(node) and node.value.lower() in _TRAPS:
         zh = f'{node.value} 会被当成"是/否",请加引号:"{node.value}"'
         source._fault_at(node.start_mark, zh, f'{node.value} may be read as true or false; quote it: "{node.value}"')
+
+
+def _plain(node: yaml.Node) -> bool:
+    return not node.style  # None from the Python loader, empty from the C one
