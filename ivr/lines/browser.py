@@ -1,0 +1,126 @@
+"""The browser phone at `/phone`: real prompt audio over HTTP, keys and words over a WebSocket.
+
+Messages to the page: `{"say": [{"text", "url", "interruptible"}], "listen": {"most", "secret"} | null}`, `{"transfer": queue}`, `{"over": true}`.
+Messages from it: `{"key": "5"}`, `{"played": n}` when the n-th message has been played to its end.
+The page plays; this line keeps the time: silence is counted from the end of the prompt.
+"""
+
+import asyncio
+import json
+from asyncio import Task
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from ivr.actions import Listen, Say
+from ivr.keys import Keypad
+from ivr.line import Gone
+from ivr.utterance import Utterance
+
+Address = Callable[[Utterance], Awaitable[str]]
+LONGEST_PROMPT_SECONDS = 180  # a page that never says it has played is treated as one that has
+
+
+class BrowserLine:
+    """One page's call. Feed it with `read_forever` beside the call."""
+
+    name = "browser"
+
+    def __init__(self, socket: web.WebSocketResponse, address: Address) -> None:
+        self._socket, self._address = socket, address
+        self._keypad = Keypad()
+        self._changed = asyncio.Event()
+        self._played = self._sent = 0
+        self._gone = False
+
+    async def read_forever(self) -> None:
+        """Take what the page sends until it goes away."""
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                self._take(message.data)
+        self._gone = True
+        self._changed.set()
+
+    def _take(self, data: str) -> None:
+        try:
+            message = json.loads(data)
+        except ValueError:
+            return
+        match message:
+            case {"key": str(key)}:
+                self._keypad.press(key[:1])
+            case {"played": int(number)}:
+                self._played = max(self._played, number)
+        self._changed.set()
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        await self._must_hear(says)
+        number = await self._send(says, listen)
+        digits, finished = self._keypad.take(listen.most)
+        while not finished:
+            playing = self._played < number and not digits
+            if not await self._change(LONGEST_PROMPT_SECONDS if playing else listen.wait_seconds):
+                self._keypad.forget_closing()
+                return digits or None
+            digits, finished = self._keypad.take(listen.most, digits)
+        return digits
+
+    async def _must_hear(self, says: Sequence[Say]) -> None:
+        """Prompts that keys may not cut, up to the last of them, are played before the listening starts."""
+        last = max((n for n, say in enumerate(says) if not say.interruptible), default=-1)
+        if last >= 0:
+            await self._play_out(says[: last + 1])
+
+    async def play(self, says: Sequence[Say]) -> None:
+        await self._play_out(says)
+
+    async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
+        await self._play_out(says)
+        await asyncio.wait({task})
+
+    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+        await self._play_out(says)
+        await self._tell({"transfer": queue})
+        return None
+
+    async def hang_up(self) -> None:
+        await self._tell({"over": True})
+
+    async def _play_out(self, says: Sequence[Say]) -> None:
+        if not says:
+            return
+        number = await self._send(says, None)
+        while self._played < number and self._keypad.idle:
+            if not await self._change(LONGEST_PROMPT_SECONDS):
+                return
+
+    async def _send(self, says: Sequence[Say], listen: Listen | None) -> int:
+        self._sent += 1
+        spoken = [
+            {"text": say.utterance.text, "url": await self._address(say.utterance), "interruptible": say.interruptible}
+            for say in says
+        ]
+        wanted = {"most": listen.most, "secret": listen.secret} if listen else None
+        await self._tell({"n": self._sent, "say": spoken, "listen": wanted})
+        return self._sent
+
+    async def _tell(self, message: dict[str, Any]) -> None:
+        if self._gone or self._socket.closed:
+            raise Gone
+        try:
+            await self._socket.send_json(message)
+        except ConnectionError:
+            raise Gone from None
+
+    async def _change(self, seconds: float) -> bool:
+        """Wait until the page has sent something; False when the time is up."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        self._changed.clear()
+        if self._gone:
+            raise Gone
+        return True

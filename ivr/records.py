@@ -1,0 +1,175 @@
+"""Calls as they are kept: one writer gathers what many calls want saved and commits it in one transaction.
+
+`save` waits for the commit, but no longer than `PATIENCE_SECONDS`: a caller does not wait for a database. What could
+not be written stays in memory and is written when the database is back.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from fund.privacy import Privacy, mask_number
+from ivr.call import Call
+from ivr.state import State
+from ivr.tables import audit, call_steps, calls
+
+log = structlog.get_logger()
+PATIENCE_SECONDS = 0.25
+RETRY_SECONDS = 2.0
+MOST_WAITING = 20_000  # calls kept in memory while the database is away; beyond, the oldest are let go
+
+
+class CallRecords:
+    """The `calls`, `call_steps` and `call_audit` tables, written behind. `start` before use, `stop` to flush."""
+
+    def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
+        self._engine, self._privacy = engine, privacy
+        insert_ = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._put_call = _upsert(insert_(calls), ("id",))
+        self._put_step = _upsert(insert_(call_steps), ("call_id", "n"))
+        self._calls: dict[str, dict[str, Any]] = {}
+        self._steps: dict[tuple[str, int], dict[str, Any]] = {}
+        self._audit: list[dict[str, Any]] = []
+        self._last_step: dict[str, tuple[int, str, datetime]] = {}
+        self._batch: asyncio.Future[None] | None = None
+        self._wanted = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._digests: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Begin writing."""
+        self._writer = asyncio.create_task(self._write_forever())
+
+    async def stop(self) -> None:
+        """Write what is left, once, and stop."""
+        if self._writer:
+            self._writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writer
+        if self._calls or self._audit:
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                await self._write()
+
+    async def save(self, call: Call) -> None:
+        """Keep the call as it is now; returns when it is safe, or after `PATIENCE_SECONDS` in memory only."""
+        self._calls[call.id] = self._row(call)
+        self._take_steps(call)
+        while len(self._calls) > MOST_WAITING:
+            self._calls.pop(next(iter(self._calls)))
+        await self._written()
+
+    async def resume(self, call_id: str) -> State | None:
+        """The state of an unended call, or None; None as well when the database does not answer in time."""
+        query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS * 4), self._engine.connect() as connection:
+                sealed = (await connection.execute(query)).scalar_one_or_none()
+        except (SQLAlchemyError, OSError, TimeoutError) as fault:
+            log.error("call_state_unreadable", call=call_id, fault=type(fault).__name__)
+            return None
+        return State.from_json(self._privacy.open(sealed)) if sealed else None
+
+    def note(self, call_id: str, action: str, outcome: str, account: str, at: datetime) -> None:
+        """Who looked at what: one line of the audit, written with the next commit."""
+        row = {"at": at, "call_id": call_id, "action": action, "outcome": outcome}
+        self._audit.append(row | {"person_masked": mask_number(account), "person_digest": self._person(account)})
+        self._wanted.set()
+
+    def _row(self, call: Call) -> dict[str, Any]:
+        state, person = call.state, call.state.person
+        account = person["account"] if person else ""
+        return {
+            "id": call.id,
+            "line": call.line,
+            "flow_version": state.version,
+            "language": state.language,
+            "caller_masked": mask_number(state.caller),
+            "caller_digest": self._privacy.digest("caller", state.caller),
+            "person_kind": person["kind"] if person else None,
+            "person_masked": mask_number(account) if account else None,
+            "person_digest": self._person(account) if account else None,
+            "node": state.node,
+            "outcome": state.outcome,
+            "started_at": state.began(),
+            "ended_at": call.ended_at,
+            "state": None if call.ended_at else self._privacy.seal(state.to_json()),
+        }
+
+    def _person(self, account: str) -> str:
+        return self._privacy.digest("account", account)
+
+    def _take_steps(self, call: Call) -> None:
+        for node, at in call.steps:
+            n = self._close_step(call.id, at)
+            self._last_step[call.id] = (n, node, at)
+            self._steps[call.id, n] = _step_row(call.id, n, node, at, None)
+        call.steps.clear()
+        if call.ended_at:
+            self._close_step(call.id, call.ended_at)
+            self._last_step.pop(call.id, None)
+
+    def _close_step(self, call_id: str, at: datetime) -> int:
+        """Give the last step its seconds; the number of the next one."""
+        if call_id not in self._last_step:
+            return 0
+        n, node, entered = self._last_step[call_id]
+        self._steps[call_id, n] = _step_row(call_id, n, node, entered, (at - entered).total_seconds())
+        return n + 1
+
+    async def _written(self) -> None:
+        if self._batch is None:
+            self._batch = asyncio.get_running_loop().create_future()
+        self._wanted.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.shield(self._batch)
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            batch, self._batch = self._batch, None
+            try:
+                await self._write()
+            except (SQLAlchemyError, OSError) as fault:
+                log.error("calls_not_written", waiting=len(self._calls), fault=type(fault).__name__)
+                self._wanted.set()
+                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                if batch and not batch.done():
+                    batch.set_result(None)
+
+    async def _write(self) -> None:
+        rows, self._calls = self._calls, {}
+        steps, self._steps = self._steps, {}
+        notes, self._audit = self._audit, []
+        try:
+            async with self._engine.begin() as connection:
+                await _put(connection, self._put_call, list(rows.values()))
+                await _put(connection, self._put_step, list(steps.values()))
+                await _put(connection, insert(audit), notes)
+        except BaseException:
+            self._calls, self._steps, self._audit = rows | self._calls, steps | self._steps, notes + self._audit
+            raise
+
+
+def _step_row(call_id: str, n: int, node: str, at: datetime, seconds: float | None) -> dict[str, Any]:
+    return {"call_id": call_id, "n": n, "node": node, "entered_at": at, "seconds": seconds}
+
+
+def _upsert(statement: Any, keys: Sequence[str]) -> Any:
+    changed = {column.name: column for column in statement.excluded if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+
+async def _put(connection: AsyncConnection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        await connection.execute(statement, rows)

@@ -1,0 +1,55 @@
+"""The voice side's own tables. Nothing personal is readable in them: numbers are masked, digested or sealed."""
+
+from sqlalchemy import Column, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("line", String(20), nullable=False),
+    Column("flow_version", String(64), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("caller_masked", String(32), nullable=False),
+    Column("caller_digest", String(64), nullable=False, index=True),
+    Column("person_kind", String(10)),
+    Column("person_masked", String(32)),
+    Column("person_digest", String(64), index=True),
+    Column("node", String(130), nullable=False),
+    Column("outcome", String(20), nullable=False, comment="hung_up, transferred, finished, rescued; empty in progress"),
+    Column("started_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("state", LargeBinary, comment="sealed; gone when the call has ended"),
+)
+
+call_steps = Table(
+    "call_steps",
+    metadata,
+    Column("call_id", String(80), primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("node", String(130), nullable=False),
+    Column("entered_at", DateTime(timezone=True), nullable=False),
+    Column("seconds", Float, comment="until the next node or the end; null while in it"),
+)
+
+audit = Table(
+    "call_audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("call_id", String(80), nullable=False, index=True),
+    Column("action", String(60), nullable=False, comment="what was done: identify, report:balance, set_pin ..."),
+    Column("outcome", String(20), nullable=False),
+    Column("person_masked", String(32), nullable=False),
+    Column("person_digest", String(64), nullable=False),
+)
+Index("call_audit_person", audit.c.person_digest, audit.c.at)
+
+flow_versions = Table(
+    "flow_versions",
+    metadata,
+    Column("version", String(64), primary_key=True),
+    Column("files", Text, nullable=False, comment="JSON: file name to its text"),
+    Column("taken_up_at", DateTime(timezone=True), nullable=False),
+)
