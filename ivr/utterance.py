@@ -1,0 +1,142 @@
+"""What is said to a caller, before it is sound: pieces of text, each of which a voice actor could record.
+
+Pure values: they go into the call's state as JSON, into transcripts as `.text`, and to `ivr.prompts` as the thing to
+render. A sentence with placeholders becomes literal pieces around the fragments of `ivr.speech`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ivr import speech
+from ivr.speech import Language, Value
+
+PAUSES = " ,.;:!?,。;:!?、…—()()《》“”\"\n"  # what a recording leaves out at its ends
+_NAME = re.compile(r"\w+(?:\.\w+)*")
+_BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
+
+
+class TemplateFault(ValueError):
+    """A sentence cannot be filled: correct it at `offset` characters from its start."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stretch of speech that is recorded, or synthesised, as a whole."""
+
+    text: str
+    language: Language = "zh"
+    personal: bool = False  # a figure or word from somebody's account
+    fragment: bool = False  # part of a value: joined tightly to the fragment before it
+
+    @property
+    def script(self) -> str:
+        """The words alone, as a voice actor reads them: without spaces and punctuation at the ends."""
+        return " ".join(self.text.split()).strip(PAUSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Everything said in one breath of the call: one WAV. Joins with `+`; empty is silence."""
+
+    pieces: tuple[Piece, ...] = ()
+
+    def __add__(self, other: "Utterance") -> "Utterance":
+        return Utterance(self.pieces + other.pieces)
+
+    def __bool__(self) -> bool:
+        return any(piece.script for piece in self.pieces)
+
+    @property
+    def text(self) -> str:
+        """What is heard, for transcripts and tests."""
+        text = ""
+        for piece in self.pieces:
+            apart = piece.language == "en" and text and text[-1].isalnum() and piece.text[:1].isalnum()
+            text += " " * bool(apart) + piece.text
+        return text
+
+    @property
+    def personal(self) -> bool:
+        """Whether it holds somebody's figures: then its sound is kept briefly, in memory, at a signed address."""
+        return any(piece.personal for piece in self.pieces)
+
+    @property
+    def key(self) -> str:
+        """64 hex characters that stand for these very words."""
+        return hashlib.sha256(json.dumps(self.to_json(), ensure_ascii=False).encode()).hexdigest()
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Small JSON for the state of a call; `from_json` reads it back."""
+        return [
+            {"text": piece.text, "language": piece.language}
+            | {name: True for name in ("personal", "fragment") if getattr(piece, name)}
+            for piece in self.pieces
+        ]
+
+    @classmethod
+    def from_json(cls, pieces: Iterable[Mapping[str, Any]]) -> "Utterance":
+        """The utterance that `to_json` was called on."""
+        return cls(tuple(Piece(**piece) for piece in pieces))
+
+
+def said(text: str, language: Language = "zh") -> Utterance:
+    """Fixed words: one piece, recorded as a whole."""
+    return Utterance((Piece(text, language),))
+
+
+def placeholders(template: str) -> list[str]:
+    """The names in braces, in order: `余额为{balance},缴至{paid_to}` -> balance, paid_to. Raises `TemplateFault`."""
+    return [name for name, _ in _parsed(template) if name is not None]
+
+
+def fill(
+    template: str,
+    values: Mapping[str, tuple[str, Value]],
+    language: Language = "zh",
+    *,
+    personal: bool = True,
+) -> tuple[Piece, ...]:
+    """A sentence with its values: `values` maps each placeholder to (kind, value), kinds being those of `speech`.
+
+    Values count as personal unless the caller of this function knows better. Raises `TemplateFault` for a placeholder
+    without a value, `speech.Unspeakable` for a value that is not of its kind.
+    """
+    pieces: list[Piece] = []
+    for name, literal in _parsed(template):
+        if name is None:
+            pieces.append(Piece(literal, language))
+        elif name not in values:
+            raise TemplateFault(f"{{{name}}} 没有对应的值", template.index(f"{{{name}}}"))
+        else:
+            pieces += spoken(*values[name], language, personal=personal)
+    return tuple(pieces)
+
+
+def spoken(kind: str, value: Value, language: Language = "zh", *, personal: bool = True) -> tuple[Piece, ...]:
+    """One value as pieces: `spoken("money", Decimal("10.5"))` -> 十, 元, 五角."""
+    words = speech.speak(kind, value, language)
+    return tuple(Piece(word, language, personal=personal, fragment=kind != "text") for word in words)
+
+
+def _parsed(template: str) -> list[tuple[str | None, str]]:
+    """(name, "") for each placeholder and (None, words) for what stands between them."""
+    parts: list[tuple[str | None, str]] = []
+    end = 0
+    for found in _BRACES.finditer(template):
+        name = cast(str | None, found[1])
+        if name is None:
+            raise TemplateFault(f"花括号 {found[0]} 没有配对", found.start())
+        if not _NAME.fullmatch(name.strip()):
+            raise TemplateFault(f"{found[0]} 里应当是字段的名字", found.start())
+        parts += [(None, template[end : found.start()])] if found.start() > end else []
+        parts.append((name.strip(), ""))
+        end = found.end()
+    return parts + ([(None, template[end:])] if end < len(template) else [])
