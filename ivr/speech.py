@@ -14,7 +14,7 @@ from typing import Literal, Protocol, cast
 from ivr import spoken_en, spoken_zh
 
 Language = Literal["zh", "en"]
-Kind = Literal["money", "number", "percent", "month", "date", "time", "digits", "tail", "text"]
+Kind = Literal["money", "number", "count", "percent", "month", "date", "time", "digits", "tail", "text"]
 Words = tuple[str, ...]
 Value = Decimal | int | str | date | time
 
@@ -23,6 +23,7 @@ class Spoken(Protocol):
     """What a module of words offers, `spoken_zh` or `spoken_en`: clean values in, fragments out."""
 
     def number(self, sign: int, figures: str, decimals: str) -> Words: ...
+    def counted(self, number: int) -> Words: ...
     def percent(self, sign: int, figures: str, decimals: str) -> Words: ...
     def money(self, fen: int) -> Words: ...
     def month(self, year: int, month: int) -> Words: ...
@@ -64,6 +65,10 @@ _WANTED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "number": {
         "zh": ("数字", "一万亿以内的数,如 1010 或 3.5"),
         "en": ("a number", "a number below 10^12, such as 1010 or 3.5"),
+    },
+    "count": {
+        "zh": ("个数", "一万亿以内的整数,如 2(读作两)"),
+        "en": ("a count", "a whole number below 10^12, such as 2"),
     },
     "percent": {
         "zh": ("百分数", "百分比的数值,如 3.25"),
@@ -177,6 +182,13 @@ def _number(spoken: Spoken, value: Value) -> Words:
     return spoken.number(*_parts("number", value))
 
 
+def _count(spoken: Spoken, value: Value) -> Words:
+    sign, figures, decimals = _parts("count", value)
+    if decimals:
+        raise Unspeakable("count", value)
+    return spoken.counted(sign * int(figures))
+
+
 def _percent(spoken: Spoken, value: Value) -> Words:
     bare = value.strip().removesuffix("%") if isinstance(value, str) else value
     return spoken.percent(*_parts("percent", bare))
@@ -239,6 +251,7 @@ def _text(_: Spoken, value: Value) -> Words:
 _KINDS: Mapping[str, Callable[[Spoken, Value], Words]] = {
     "money": _money,
     "number": _number,
+    "count": _count,
     "percent": _percent,
     "month": _month,
     "date": _date,

@@ -39,6 +39,11 @@ def whole(number: int) -> tuple[str, ...]:
     return tuple(words)
 
 
+def counted(number: int) -> tuple[str, ...]:
+    """A number of things, which in English is a number like any other."""
+    return whole(number)
+
+
 def _section(number: int) -> list[str]:
     hundreds, rest = divmod(number, 100)
     words = [_UNDER_100[hundreds], "hundred"] if hundreds else []

@@ -1,17 +1,16 @@
 """What is said to a caller, before it is sound: pieces of text, each of which a voice actor could record.
 
-Pure values: they go into the call's state as JSON, into transcripts as `.text`, and to `ivr.prompts` as the thing to
-render. A sentence with placeholders becomes literal pieces around the fragments of `ivr.speech`.
+Pure values: they go into the call's state as JSON, into transcripts as `.text`, and to `ivr.prompts` as what is
+to be rendered. A sentence with placeholders becomes literal pieces around the fragments of `ivr.speech`.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ivr import speech
+from ivr.reading import MEASURES
 from ivr.speech import Language, Value
 
 PAUSES = " ,.;:!?,。;:!?、…—()()《》“”\"\n"  # what a recording leaves out at its ends
@@ -68,11 +67,6 @@ class Utterance:
         """Whether it holds somebody's figures: then its sound is kept briefly, in memory, at a signed address."""
         return any(piece.personal for piece in self.pieces)
 
-    @property
-    def key(self) -> str:
-        """64 hex characters that stand for these very words."""
-        return hashlib.sha256(json.dumps(self.to_json(), ensure_ascii=False).encode()).hexdigest()
-
     def to_json(self) -> list[dict[str, Any]]:
         """Small JSON for the state of a call; `from_json` reads it back."""
         return [
@@ -106,18 +100,41 @@ def fill(
 ) -> tuple[Piece, ...]:
     """A sentence with its values: `values` maps each placeholder to (kind, value), kinds being those of `speech`.
 
-    Values count as personal unless the caller of this function knows better. Raises `TemplateFault` for a placeholder
-    without a value, `speech.Unspeakable` for a value that is not of its kind.
+    A number before a measure is a count: `再试{left}次` with 2 is 再试两次. Values are personal unless the caller of
+    this function knows better; a text that is not becomes part of the sentence, to be recorded with it. Raises
+    `TemplateFault` for a placeholder without a value, `speech.Unspeakable` for a value that is not of its kind.
     """
+    parts = _parsed(template)
     pieces: list[Piece] = []
-    for name, literal in _parsed(template):
+    for at, (name, literal) in enumerate(parts):
         if name is None:
             pieces.append(Piece(literal, language))
-        elif name not in values:
+            continue
+        if name not in values:
             raise TemplateFault(f"{{{name}}} 没有对应的值", template.index(f"{{{name}}}"))
-        else:
-            pieces += spoken(*values[name], language, personal=personal)
-    return tuple(pieces)
+        kind, value = values[name]
+        if kind == "number" and _counts(parts[at - 1 : at], parts[at + 1 : at + 2]):
+            kind = "count"
+        pieces += spoken(kind, value, language, personal=personal)
+    return _merged(pieces)
+
+
+_Part = tuple[str | None, str]  # (name, "") for a placeholder, (None, words) for what stands between two
+
+
+def _counts(before: Sequence[_Part], after: Sequence[_Part]) -> bool:
+    """Whether a measure follows: 两次 and 两笔, but 第二次 and 二月."""
+    return any(words.startswith(tuple(MEASURES)) for _, words in after) and not any(w.endswith("第") for _, w in before)
+
+
+def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """Fixed words that stand side by side are one piece."""
+    merged: list[Piece] = []
+    for piece in pieces:
+        if merged and not (merged[-1].fragment or merged[-1].personal or piece.fragment or piece.personal):
+            piece = replace(piece, text=merged.pop().text + piece.text)
+        merged.append(piece)
+    return tuple(merged)
 
 
 def spoken(kind: str, value: Value, language: Language = "zh", *, personal: bool = True) -> tuple[Piece, ...]:
@@ -126,9 +143,8 @@ def spoken(kind: str, value: Value, language: Language = "zh", *, personal: bool
     return tuple(Piece(word, language, personal=personal, fragment=kind != "text") for word in words)
 
 
-def _parsed(template: str) -> list[tuple[str | None, str]]:
-    """(name, "") for each placeholder and (None, words) for what stands between them."""
-    parts: list[tuple[str | None, str]] = []
+def _parsed(template: str) -> list[_Part]:
+    parts: list[_Part] = []
     end = 0
     for found in _BRACES.finditer(template):
         name = cast(str | None, found[1])
