@@ -25,7 +25,16 @@ FieldKind = Literal[
 Value = str | int | Decimal | date | None  # None: the ledger has nothing there, so `Field.absent` is said instead
 
 VALUE_TYPES: Mapping[FieldKind, type] = MappingProxyType(
-    {"money": Decimal, "number": int, "percent": Decimal, "month": str, "date": date, "digits": str, "tail": str, "text": str}
+    {
+        "money": Decimal,
+        "number": int,
+        "percent": Decimal,
+        "month": str,
+        "date": date,
+        "digits": str,
+        "tail": str,
+        "text": str,
+    }
 )
 
 Audience = Literal[
