@@ -1,0 +1,54 @@
+"""What every test may ask for. `database_url` runs a test twice: on a fresh SQLite file and in a fresh PostgreSQL."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from hotline.database import open_database
+from tests.databases import NoPostgres, Postgres, postgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests, started by the first that needs it."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres())
+        except NoPostgres as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """An empty PostgreSQL database, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    postgres_server.run(f"CREATE DATABASE {name}")
+    yield postgres_server.url(name)
+    postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of each engine in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """The same database, opened as the service opens it."""
+    engine = open_database(database_url)
+    yield engine
+    await engine.dispose()
