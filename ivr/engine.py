@@ -77,7 +77,7 @@ class Turn:
             case _ if self._overlong():
                 state.overlong = True
                 self.phrase("too_long")
-                self.travel(self.target(self.flow.home.longest_call.then, self.flow.start))  # type: ignore[union-attr]
+                self.travel(self.target(self.flow.longest_call.then, self.flow.start))
             case Keys() if state.waiting == "keys":
                 self._keyed(event.digits)
             case Silence() if state.waiting == "keys":
@@ -94,9 +94,10 @@ class Turn:
                 assert_never(event)
 
     def _overlong(self) -> bool:
-        limit = self.flow.home.longest_call
-        waited = (self.at - self.state.began()).total_seconds() if limit and not self.state.overlong else 0
-        return bool(limit) and waited > limit.after and self.state.waiting != "transfer"  # type: ignore[union-attr]
+        state = self.state
+        if state.overlong or state.waiting == "transfer":
+            return False
+        return (self.at - state.began()).total_seconds() > self.flow.longest_call.after
 
     def _keyed(self, digits: str) -> None:
         node = self.node

@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 Language = Literal["zh", "en"]
 HOME_FILE = "main"
@@ -27,8 +36,9 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _by_language(value: object) -> object:
-    return {"zh": value} if isinstance(value, str) else value
+def _by_language(value: object, info: ValidationInfo) -> object:
+    """Plain words are in the file's language, which the loader gives as context."""
+    return {(info.context or {}).get("language", "zh"): value} if isinstance(value, str) else value
 
 
 def parse_ranges(value: str) -> tuple[tuple[int, int], ...]:
@@ -80,7 +90,8 @@ Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Numbers become text where text is wanted: `press: 1` is the key 1.
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class Patience(_Strict):
@@ -283,6 +294,7 @@ class FlowFile(_Strict):
     """One file of `flows/`. `start`, `everywhere`, `patience` and `longest_call` belong to `main.yaml`."""
 
     title: Annotated[str, Field(min_length=1)]
+    language: Language = "zh"
     start: Name | None = None
     everywhere: dict[Key, Target] | None = None
     patience: Patience | None = None
@@ -292,21 +304,24 @@ class FlowFile(_Strict):
     tests: list[FlowTest] = []
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(_Strict):
     """Something the centre must supply (an address, a limit): a value by date, `example` until it is confirmed."""
 
-    kind: str
-    values: tuple[tuple[str, Mapping[str, Any]], ...]  # (effective from, ISO date; value by language), oldest first
+    note: Annotated[str, Field(min_length=1)]
+    kind: Literal["money", "number", "percent", "month", "date", "time", "digits", "text"]
     example: bool = False
+    values: Annotated[dict[Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")], Text], Field(min_length=1)]
 
-    def at(self, day: str) -> Mapping[str, Any]:
-        """The value in force on an ISO `day`; the first one before its time."""
-        current = self.values[0][1]
-        for since, value in self.values:
-            if since <= day:
-                current = value
-        return current
+    def at(self, day: str) -> Mapping[Language, str]:
+        """The value in force on an ISO `day`, by language; before its time the first one."""
+        dates = sorted(self.values)
+        return self.values[max((since for since in dates if since <= day), default=dates[0])]
+
+
+class FactsFile(_Strict):
+    """`flows/facts.yaml`."""
+
+    facts: dict[Name, Fact]
 
 
 @dataclass(frozen=True)
@@ -328,6 +343,12 @@ class Flow:
     def home(self) -> FlowFile:
         """`main.yaml`, whose rules hold everywhere."""
         return self.files[HOME_FILE]
+
+    @property
+    def longest_call(self) -> LongestCall:
+        """When a call has lasted long enough; half an hour when nobody says."""
+        patience, _ = self.patience(self.start)
+        return self.home.longest_call or LongestCall.model_construct(after=1800.0, then=patience.then)
 
     @property
     def start(self) -> str:
@@ -374,6 +395,6 @@ def exits(node: Any) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield ("patience", "then"), value.then
             case (
                 "next" | "failed" | "unset" | "unavailable" | "nothing" | "open" | "closed" | "full" | "senior"
-                | "bound" | "unknown" | "go", str()
+                | "bound" | "unknown" | "go", str(),
             ):  # fmt: skip
                 yield (name,), value

@@ -1,0 +1,132 @@
+"""Reads a `flows/` folder: every fault found at once, each as `file:line: message`; a `Flow` only when none blocks.
+
+Three steps, each in its own module: YAML to data (`fund.yaml_source`), data to types (here), and the meaning of the
+whole (`ivr.check`).
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from fund.yaml_source import Fault, Place, Source, parse, suggestion
+from ivr.check import check
+from ivr.flow import HOME_FILE, KINDS, Fact, FactsFile, Flow, FlowFile, LongestCall, Option, Patience
+from ivr.words import explain
+
+OTHERS = {"sms", "hours"}  # files of flows/ that are not menus; their owners check them
+T = TypeVar("T", bound=BaseModel)
+Files = Mapping[str, bytes]  # "main.yaml" -> its bytes
+
+
+@dataclass
+class Loaded:
+    """What came of reading a folder. `flow` is None when a fault blocks; warnings do not."""
+
+    flow: Flow | None
+    faults: list[Fault]
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it must not be taken up."""
+        return self.flow is None or any(not fault.warning for fault in self.faults)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """The YAML files of a folder, by name. Raises `OSError`."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_phrases(path: Path) -> dict[str, dict[str, str]]:
+    """The system's own phrases, `prompts/voice.yaml`. Raises `ValueError` with every fault: nothing runs without them."""
+    source = parse(path.read_bytes(), str(path))
+    if source.faults:
+        raise ValueError("\n".join(fault.tell() for fault in source.faults))
+    return {name: dict(words) for name, words in source.data.items()}
+
+
+def load(
+    files: Files,
+    phrases: Mapping[str, Mapping[str, str]],
+    *,
+    folder: str = "flows",
+    hours: Collection[str] | None = None,
+    texts: Collection[str] | None = None,
+) -> Loaded:
+    """Read, type and check. `hours` and `texts`: known timetable and template names; None leaves them unchecked."""
+    sources = {name: parse(raw, f"{folder}/{name}") for name, raw in files.items() if Path(name).stem not in OTHERS}
+    faults = [fault for source in sources.values() for fault in source.faults]
+    facts = _facts(sources.pop("facts.yaml", None), faults)
+    menus = {Path(name).stem: source for name, source in sources.items()}
+    typed = {name: _typed(source, FlowFile, faults) for name, source in menus.items()}
+    if HOME_FILE not in menus:
+        faults.append(Fault(f"{folder}/{HOME_FILE}.yaml", 1, "缺少 main.yaml:热线从这里开始", "main.yaml is missing"))
+    flow_files = {name: file for name, file in typed.items() if file}
+    if HOME_FILE not in flow_files or len(flow_files) < len(menus) or any(not fault.warning for fault in faults):
+        return Loaded(None, sorted(faults), menus)
+    flow = Flow(version_of(files), flow_files, facts, phrases)
+    faults += check(flow, menus, hours, texts)
+    return Loaded(None if any(not fault.warning for fault in faults) else flow, sorted(faults), menus)
+
+
+def version_of(files: Files) -> str:
+    """The name of these very files: 12 hex characters."""
+    digest = hashlib.sha256()
+    for name, raw in sorted(files.items()):
+        digest.update(f"{name}\0{len(raw)}\0".encode() + raw)
+    return digest.hexdigest()[:12]
+
+
+def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
+    file = _typed(source, FactsFile, faults) if source else None
+    if not file or not source:
+        return {}
+    examples = [name for name, fact in file.facts.items() if fact.example]
+    if examples:
+        zh = f"{len(examples)} 项事实还是示例值,核实后请去掉 example:{'、'.join(examples)}"
+        en = f"{len(examples)} facts are still examples: {', '.join(examples)}"
+        faults.append(source.fault(("facts", examples[0]), zh, en, warning=True))
+    return file.facts
+
+
+def _typed(source: Source, model: type[T], faults: list[Fault]) -> T | None:
+    if source.data is None:
+        if not source.faults:
+            faults.append(source.fault((), "文件是空的", "the file is empty"))
+        return None
+    language = source.data.get("language", "zh") if isinstance(source.data, dict) else "zh"
+    try:
+        return model.model_validate(source.data, context={"language": language})
+    except ValidationError as wrong:
+        faults += _faults(source, wrong)
+        return None
+
+
+def _faults(source: Source, wrong: ValidationError) -> Iterator[Fault]:
+    told = set()
+    for error in wrong.errors(include_url=False):
+        place = _place(source.data, error["loc"])
+        zh, en = explain(error, _suggest)
+        if (place, zh) not in told:  # a union says the same twice
+            told.add((place, zh))
+            yield source.fault(place, zh, en)
+
+
+def _place(data: Any, loc: tuple[int | str, ...]) -> Place:
+    """The way to the fault in the file: the validator's own words (union tags, `[key]`) left out."""
+    place: list[int | str] = []
+    for part in loc:
+        inside = isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int)
+        if inside:
+            place.append(part)
+            data = data[part]
+    return tuple(place)
+
+
+def _suggest(word: str) -> tuple[str, str]:
+    models: list[type[BaseModel]] = [FlowFile, Option, Patience, LongestCall, Fact, *KINDS.values()]
+    return suggestion(word, sorted({name for model in models for name in model.model_fields}))

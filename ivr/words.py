@@ -1,0 +1,64 @@
+"""What the validator found, in a supervisor's words: pydantic's error types as Chinese and English sentences."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Sentences = tuple[str, str]
+
+_PATTERNS: Mapping[str, Sentences] = {
+    r"^[0-9*#]$": ("按键只能是 0 到 9、* 或 #", "a key is one of 0-9, * and #"),
+    r"^[a-z][a-z0-9_]*$": ("名称只能用小写字母、数字和下划线,以字母开头", "a name is lower-case letters, digits and _"),
+    r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$": (
+        "去向应是节点名,或 文件/节点名",
+        "a target is a node name, or file/node",
+    ),
+    r"^\d{4}-\d{2}-\d{2}$": ("日期要写成 2026-03-02", "write the date as 2026-03-02"),
+}
+_VALUES: Mapping[str, Sentences] = {
+    "duration": ("时长要写成 5s、15m 或 2h,最长一天", "write a duration as 5s, 15m or 2h, at most a day"),
+    "ranges": ("范围要写成 6、4-8 或 1,2-4,10-20", "write ranges as 6, 4-8 or 1,2-4,10-20"),
+}
+_PLAIN: Mapping[str, Sentences] = {
+    "union_tag_not_found": (
+        "没有说明这个节点做什么:缺少 say、menu、ask、identify、report、hours、known_caller、text、set_pin、transfer、"
+        "go 或 hang_up",
+        "the node does nothing: say, menu, ask, identify, report, hours, known_caller, text, set_pin, transfer, "
+        "go or hang_up is missing",
+    ),
+    "string_type": ("这里应是文字", "text is needed here"),
+    "string_too_short": ("不能是空的", "must not be empty"),
+    "too_short": ("不能是空的", "must not be empty"),
+    "int_type": ("这里应是整数", "a whole number is needed here"),
+    "int_parsing": ("这里应是整数", "a whole number is needed here"),
+    "int_from_float": ("这里应是整数", "a whole number is needed here"),
+    "bool_type": ("这里应是 true 或 false", "true or false is needed here"),
+    "bool_parsing": ("这里应是 true 或 false", "true or false is needed here"),
+    "dict_type": ("这里应是若干行“名称: 内容”", "lines of `name: value` are needed here"),
+    "model_type": ("这里应是若干行“名称: 内容”", "lines of `name: value` are needed here"),
+    "list_type": ("这里应是列表,每行以 - 开头", "a list is needed here: lines that start with -"),
+}
+_BOUNDS = {"greater_than_equal": ("ge", "不能小于", "at least"), "less_than_equal": ("le", "不能大于", "at most")}
+
+
+def explain(error: Mapping[str, Any], suggest: Callable[[str], Sentences]) -> Sentences:
+    """One of pydantic's errors in both languages. `suggest` finds the word that was probably meant."""
+    kind, context, word = error["type"], error.get("ctx", {}), str(error["loc"][-1]) if error["loc"] else ""
+    match kind:
+        case "missing":
+            return f"缺少 {word}", f"{word} is missing"
+        case "extra_forbidden":
+            zh, en = suggest(word)
+            return f"不认识 {word}{zh}", f"unknown: {word}{en}"
+        case "string_pattern_mismatch":
+            zh, en = _PATTERNS.get(context["pattern"], ("写法不对", "not written as expected"))
+            return f'"{error["input"]}" 不行:{zh}', f'"{error["input"]}": {en}'
+        case "literal_error":
+            return f'"{error["input"]}" 不行,应是 {context["expected"].replace(" or ", " 或 ")}', (
+                f'"{error["input"]}" is none of {context["expected"]}'
+            )
+        case "value_error":
+            return _VALUES.get(str(context["error"]), (error["msg"], error["msg"]))
+        case "greater_than_equal" | "less_than_equal":
+            bound, zh, en = _BOUNDS[kind]
+            return f"{zh} {context[bound]}", f"{en} {context[bound]}"
+    return _PLAIN.get(kind, (f"写法不对({error['msg']})", str(error["msg"])))
