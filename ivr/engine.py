@@ -256,8 +256,8 @@ class Turn:
     # Speaking and listening
 
     def say(self, text: Mapping[Any, str], values: Mapping[str, tuple[str, Any]] | None = None, *,
-            interruptible: bool = True) -> None:  # fmt: skip
-        """Say `text` in the caller's language, its placeholders filled from `values` and the facts."""
+            interruptible: bool = True, personal: bool = False) -> None:  # fmt: skip
+        """Say `text` in the caller's language, filled from `values` (`personal` if so) and the facts."""
         template = text.get(self.state.language) or text.get("zh")
         if not template:
             return
@@ -267,7 +267,7 @@ class Turn:
                 fact = self.flow.facts[name.removeprefix("fact.")]
                 value = fact.at(self.at.date().isoformat())
                 known[name] = (fact.kind, value.get(self.state.language, value["zh"]))
-        pieces = fill(template, known, self.state.language)  # type: ignore[arg-type]
+        pieces = fill(template, known, self.state.language, personal=personal)  # type: ignore[arg-type]
         self.actions.append(Say(Utterance(pieces), interruptible))
 
     def phrase(self, name: str, **values: tuple[str, Any]) -> None:
@@ -323,9 +323,11 @@ class Turn:
             self.travel(self.target(nothing or (node.next if answer.outcome == "nothing" else node.unavailable)))
             return
         report = REPORTS[node.report]
-        self.say(node.say, {name: (str(report.fields[name].kind), answer.data["values"][name]) for name in report.fields})
+        values = {name: (str(report.fields[name].kind), answer.data["values"][name]) for name in report.fields}
+        self.say(node.say, values, personal=True)
         for row in answer.data.get("rows", ()) if node.each and report.rows else ():
-            self.say(node.each, {name: (str(field.kind), row[name]) for name, field in report.rows.items()})  # type: ignore[arg-type,union-attr]
+            values = {name: (str(field.kind), row[name]) for name, field in report.rows.items()}
+            self.say(node.each, values, personal=True)  # type: ignore[arg-type]
         if node.text_me:
             self._offer_text(node)
         else:
