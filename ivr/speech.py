@@ -118,12 +118,12 @@ def fragments(language: Language = "zh") -> Words:
 
 
 def money(value: Decimal | int | str) -> Words:
-    """Yuan in Mandarin: 12345.67 -> 一 万 两千 三百 四十 五 元 六角 七分. Raises `Unspeakable`, as do all below."""
+    """Yuan in Mandarin: 12345.67 -> 一万 两千 三百 四十 五 元 六角 七分. Raises `Unspeakable`, as do all below."""
     return speak("money", value)
 
 
 def number(value: Decimal | int | str) -> Words:
-    """20002 -> 两 万 零 二."""
+    """20002 -> 两万 零 二."""
     return speak("number", value)
 
 

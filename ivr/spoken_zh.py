@@ -17,7 +17,7 @@ _SECTIONS = ("", "万", "亿")  # of four figures each, lowest first
 
 
 def whole(number: int) -> tuple[str, ...]:
-    """A whole number below 10**12 in size: -20002 -> 负 两 万 零 二."""
+    """A whole number below 10**12 in size: -20002 -> 负 两万 零 二."""
     if number < 0:
         return ("负", *whole(-number))
     if number == 0:
@@ -29,15 +29,19 @@ def whole(number: int) -> tuple[str, ...]:
             continue
         if words and (section < 1000 or not number // 10_000 ** (place + 1) % 10_000):
             words.append("零")
-        words += _section(section, leads=not words, alone=bool(place))
-        words += [_SECTIONS[place]] * bool(place)
+        words += _united(section, _SECTIONS[place], leads=not words)
     return tuple(words)
 
 
-def _section(number: int, *, leads: bool, alone: bool) -> list[str]:
-    """1 to 9,999. `leads`: nothing was said before it; `alone`: a unit follows, so a single 2 is 两."""
-    if number == 2 and alone and leads:
-        return ["两"]
+def _united(section: int, unit: str, *, leads: bool) -> list[str]:
+    """A section with its 万 or 亿, 一万 and 两万 at the head are said in one breath."""
+    if unit and leads and section in (1, 2):
+        return [_MEASURED[section] + unit]
+    return [*_section(section, leads=leads), *[unit] * bool(unit)]
+
+
+def _section(number: int, *, leads: bool) -> list[str]:
+    """1 to 9,999. `leads`: nothing was said before it."""
     words: list[str] = []
     missing = False
     for unit, place in (("千", 1000), ("百", 100), ("十", 10), ("", 1)):
@@ -74,11 +78,11 @@ def percent(sign: int, figures: str, decimals: str) -> tuple[str, ...]:
 
 
 def money(fen: int) -> tuple[str, ...]:
-    """An amount in fen: 1234567 -> 一 万 两千 三百 四十 五 元 六角 七分."""
+    """An amount in fen: 1234567 -> 一万 两千 三百 四十 五 元 六角 七分."""
     if fen < 0:
         return ("负", *money(-fen))
     yuan, jiao, odd = fen // 100, fen // 10 % 10, fen % 10
-    words = [*counted(yuan), "元"] if yuan or not fen else []
+    words = [] if fen and not yuan else [_MEASURED[yuan] + "元"] if yuan in (1, 2) else [*whole(yuan), "元"]
     if not jiao and not odd:
         return (*words, "整") if yuan else tuple(words)
     if jiao:
@@ -123,6 +127,7 @@ def fragments() -> tuple[str, ...]:
         *("十", *(figure + "十" for figure in FIGURES[1:])),
         *(figure + unit for unit in ("百", "千", "角", "分") for figure in _MEASURED[1:]),
         "二分",
+        *(figure + unit for unit in ("万", "亿", "元") for figure in "一两"),
         *(_glued(number) + "月" for number in range(1, 13)),
         *(_glued(number) + "日" for number in range(1, 32)),
         *("".join(counted(hour)) + "点" for hour in range(24)),

@@ -106,12 +106,12 @@ def fill(
     """
     parts = _parsed(template)
     pieces: list[Piece] = []
-    for at, (name, literal) in enumerate(parts):
+    for at, (name, written) in enumerate(parts):
         if name is None:
-            pieces.append(Piece(literal, language))
+            pieces.append(Piece(written, language))
             continue
         if name not in values:
-            raise TemplateFault(f"{{{name}}} 没有对应的值", template.index(f"{{{name}}}"))
+            raise TemplateFault(f"{written} 没有对应的值", sum(len(before) for _, before in parts[:at]))
         kind, value = values[name]
         if kind == "number" and _counts(parts[at - 1 : at], parts[at + 1 : at + 2]):
             kind = "count"
@@ -119,7 +119,7 @@ def fill(
     return _merged(pieces)
 
 
-_Part = tuple[str | None, str]  # (name, "") for a placeholder, (None, words) for what stands between two
+_Part = tuple[str | None, str]  # (name, as written) of a placeholder, (None, words) of what stands between two
 
 
 def _counts(before: Sequence[_Part], after: Sequence[_Part]) -> bool:
@@ -153,6 +153,6 @@ def _parsed(template: str) -> list[_Part]:
         if not _NAME.fullmatch(name.strip()):
             raise TemplateFault(f"{found[0]} 里应当是字段的名字", found.start())
         parts += [(None, template[end : found.start()])] if found.start() > end else []
-        parts.append((name.strip(), ""))
+        parts.append((name.strip(), found[0]))
         end = found.end()
     return parts + ([(None, template[end:])] if end < len(template) else [])
