@@ -14,6 +14,7 @@ from ivr.flow import (
     HOME_FILE,
     LISTENING,
     Flow,
+    HoursNode,
     IdentifyNode,
     MenuNode,
     ReportNode,
@@ -105,18 +106,21 @@ def _unknown_targets(ground: Ground) -> Iterator[Fault]:
         for place, target, goal in edges:
             if goal is None:
                 zh, en = _known(ground, node, target)
-                name = node.partition("/")[2]
-                where = f"菜单 {name} 的按键 {place[1]}" if place[0] == "menu" else f"{name} 的 {place[-1]}"
-                where_en = f"key {place[1]} of menu {name}" if place[0] == "menu" else f"{place[-1]} of {name}"
-                yield ground.fault(
-                    node, place, f'{where} 指向 "{target}",没有这个节点{zh}', f'{where_en} leads to "{target}": no such node{en}'
-                )
+                where, where_en = _where(node.partition("/")[2], place)
+                zh = f'{where} 指向 "{target}",没有这个节点{zh}'
+                yield ground.fault(node, place, zh, f'{where_en} leads to "{target}": no such node{en}')
     for name, file in ground.flow.files.items():
         yield from _file_targets(ground, name, file.everywhere or {}, ("everywhere",))
         if file.patience:
             yield from _file_targets(ground, name, {"then": file.patience.then}, ("patience",))
         if file.longest_call:
             yield from _file_targets(ground, name, {"then": file.longest_call.then}, ("longest_call",))
+
+
+def _where(name: str, place: Place) -> tuple[str, str]:
+    if place[0] == "menu":
+        return f"菜单 {name} 的按键 {place[1]}", f"key {place[1]} of menu {name}"
+    return f"{name} 的 {place[-1]}", f"{place[-1]} of {name}"
 
 
 def _file_targets(ground: Ground, file: str, targets: Mapping[str, str], place: Place) -> Iterator[Fault]:
@@ -206,7 +210,7 @@ def _no_person(ground: Ground) -> Iterator[Fault]:
 
 
 def presses(flow: Flow, ground: Ground) -> dict[str, int]:
-    """How many keys, at the least, a caller presses to hear each node; PINs and numbers count as one."""
+    """How many menu keys, at the least, a caller presses to hear each node."""
     costs = {flow.start: 0}
     todo = deque([flow.start])
     while todo:
@@ -214,11 +218,16 @@ def presses(flow: Flow, ground: Ground) -> dict[str, int]:
         for place, _, goal in ground.edges[node]:
             if goal is None or place[0] in ("everywhere", "patience"):
                 continue
-            cost = costs[node] + (place[0] == "menu")
+            cost = costs[node] + _is_press(flow, node, place)
             if cost < costs.get(goal, 1_000):
                 costs[goal] = cost
-                (todo.append if place[0] == "menu" else todo.appendleft)(goal)
+                (todo.append if cost > costs[node] else todo.appendleft)(goal)
     return costs
+
+
+def _is_press(flow: Flow, node: str, place: Place) -> bool:
+    """Whether an exit is a key of a menu; choosing a language is not counted as going deeper."""
+    return place[0] == "menu" and not flow.nodes[node].menu[place[1]].language
 
 
 def _too_deep(ground: Ground) -> Iterator[Fault]:
@@ -311,8 +320,6 @@ def _fields(body: object, place: Place) -> set[str]:
 
 
 def _unknown_names(ground: Ground) -> Iterator[Fault]:
-    from ivr.flow import HoursNode
-
     for node, body in ground.flow.nodes.items():
         for kind, word, known, zh_name in (
             (HoursNode, "hours", ground.hours, "时间表"),

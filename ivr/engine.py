@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from fund.fields import REPORTS
+from fund.fields import REPORTS, Field
 from ivr import asking, identifying, setting_pin
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
 from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
@@ -354,3 +354,12 @@ class Turn:
         self.phrase("patience_over")
         self.travel(self.target(patience.then, source))
         return True
+
+
+def _spoken_values(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """(kind, value) of every field, and the field's own word where the ledger has nothing."""
+    spoken: dict[str, tuple[str, Any]] = {}
+    for name, field in fields.items():
+        value = values[name]
+        spoken[name] = ("text", field.absent) if value is None else (field.kind, value)
+    return spoken

@@ -38,7 +38,8 @@ def _seconds(value: object) -> float:
 
 def _by_language(value: object, info: ValidationInfo) -> object:
     """Plain words are in the file's language, which the loader gives as context."""
-    return {(info.context or {}).get("language", "zh"): value} if isinstance(value, str) else value
+    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return {(info.context or {}).get("language", "zh"): str(value)} if plain else value
 
 
 def parse_ranges(value: str) -> tuple[tuple[int, int], ...]:

@@ -67,10 +67,14 @@ def load(
         faults.append(Fault(f"{folder}/{HOME_FILE}.yaml", 1, "缺少 main.yaml:热线从这里开始", "main.yaml is missing"))
     flow_files = {name: file for name, file in typed.items() if file}
     if HOME_FILE not in flow_files or len(flow_files) < len(menus) or any(not fault.warning for fault in faults):
-        return Loaded(None, sorted(faults), menus)
+        return Loaded(None, _in_order(faults), menus)
     flow = Flow(version_of(files), flow_files, facts, phrases)
     faults += check(flow, menus, hours, texts)
-    return Loaded(None if any(not fault.warning for fault in faults) else flow, sorted(faults), menus)
+    return Loaded(None if any(not fault.warning for fault in faults) else flow, _in_order(faults), menus)
+
+
+def _in_order(faults: list[Fault]) -> list[Fault]:
+    return sorted(faults, key=lambda fault: (fault.warning, fault.file, fault.line))
 
 
 def version_of(files: Files) -> str:

@@ -53,9 +53,8 @@ def explain(error: Mapping[str, Any], suggest: Callable[[str], Sentences]) -> Se
             zh, en = _PATTERNS.get(context["pattern"], ("写法不对", "not written as expected"))
             return f'"{error["input"]}" 不行:{zh}', f'"{error["input"]}": {en}'
         case "literal_error":
-            return f'"{error["input"]}" 不行,应是 {context["expected"].replace(" or ", " 或 ")}', (
-                f'"{error["input"]}" is none of {context["expected"]}'
-            )
+            given, wanted = error["input"], context["expected"]
+            return f'"{given}" 不行,应是 {wanted.replace(" or ", " 或 ")}', f'"{given}" is none of {wanted}'
         case "value_error":
             return _VALUES.get(str(context["error"]), (error["msg"], error["msg"]))
         case "greater_than_equal" | "less_than_equal":

@@ -1,0 +1,126 @@
+"""The flows in force: the `flows/` folder is watched, and what checks clean is taken up within 2 s.
+
+A call keeps the version it started on, even on another node after a restart: each version's files are kept in the
+database. A folder with a fault, or half-written, changes nothing: the last good flow stays.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivr.flow import Flow
+from ivr.loader import Files, Loaded, read_folder
+from ivr.tables import flow_versions
+
+log = structlog.get_logger()
+LOOK_SECONDS = 0.5
+Load = Callable[[Files], Loaded]
+Signature = tuple[tuple[str, int, int], ...]
+
+
+class NoFlow(Exception):
+    """The flows have faults, and there is no good version to run: mend them (`hotline check`), then start again."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__("\n".join(fault.tell() for fault in loaded.faults))
+        self.loaded = loaded
+
+
+class FlowVersions:
+    """The current flow, and every other version a call may still be on. `start` before use."""
+
+    current: Flow
+
+    def __init__(self, folder: Path, load: Load, engine: AsyncEngine) -> None:
+        self._folder, self._load, self._engine = folder, load, engine
+        self._flows: dict[str, Flow] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self.faults: Loaded | None = None  # what is wrong with the folder now, when it is
+
+    async def start(self) -> None:
+        """Load the folder and begin to watch it. Raises `NoFlow`."""
+        loaded = await self._take_up()
+        if not loaded.flow:
+            raise NoFlow(loaded)
+        self._watch = asyncio.create_task(self._watch_forever(self._signature()))
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._watch:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+
+    async def version(self, version: str) -> Flow | None:
+        """A flow by its version, from memory or the database; None when nobody has it."""
+        if version in self._flows:
+            return self._flows[version]
+        query = select(flow_versions.c.files).where(flow_versions.c.version == version)
+        try:
+            async with self._engine.connect() as connection:
+                kept = (await connection.execute(query)).scalar_one_or_none()
+        except (SQLAlchemyError, OSError):
+            return None
+        files = {name: text.encode() for name, text in json.loads(kept).items()} if kept else {}
+        flow = (await asyncio.to_thread(self._load, files)).flow if files else None
+        if flow:
+            self._flows[version] = flow
+        return flow
+
+    async def _take_up(self) -> Loaded:
+        """Read the folder and, when it is good, make it the current flow."""
+        try:
+            files = await asyncio.to_thread(read_folder, self._folder)
+        except OSError:
+            files = {}
+        loaded = await asyncio.to_thread(self._load, files)
+        if not loaded.flow:
+            self.faults = loaded
+            log.error("flows_refused", faults=[fault.tell("en") for fault in loaded.faults if not fault.warning][:20])
+            return loaded
+        self.faults = None
+        self.current = self._flows[loaded.flow.version] = loaded.flow
+        log.info("flows_taken_up", version=loaded.flow.version, nodes=len(loaded.flow.nodes))
+        await self._keep(loaded.flow.version, files)
+        return loaded
+
+    async def _keep(self, version: str, files: Files) -> None:
+        row = {
+            "version": version,
+            "files": json.dumps({name: raw.decode() for name, raw in files.items()}, ensure_ascii=False),
+            "taken_up_at": datetime.now(UTC),
+        }
+        try:
+            async with self._engine.begin() as connection:
+                known = select(flow_versions.c.version).where(flow_versions.c.version == version)
+                if not (await connection.execute(known)).first():
+                    await connection.execute(flow_versions.insert().values(row))
+        except IntegrityError:
+            pass  # another node kept it at the same moment
+        except (SQLAlchemyError, OSError) as fault:
+            log.error("flow_version_not_kept", version=version, fault=type(fault).__name__)
+
+    def _signature(self) -> Signature:
+        with contextlib.suppress(OSError):
+            stats = [(path.name, path.stat()) for path in sorted(self._folder.glob("*.yaml"))]
+            return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+        return ()
+
+    async def _watch_forever(self, seen: Signature) -> None:
+        """Take up a changed folder once it has been still for one look: editors write in several goes."""
+        settling = seen
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = self._signature()
+            if now != seen and now == settling:
+                seen = now
+                await self._take_up()
+            settling = now
