@@ -1,0 +1,181 @@
+"""Who speaks what is not recorded: the embedded voice, or another one that a command runs.
+
+A voice turns words into telephone sound; `identity` changes whenever the same words would sound different, so that
+nothing old is played from a cache. The embedded voice is eSpeak NG from the `espeakng-loader` wheel, called through
+ctypes: no system package, Mandarin and English, about 1.5 ms a second of speech.
+"""
+
+import ctypes
+import hashlib
+import re
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import espeakng_loader
+import numpy as np
+import yaml
+
+from ivr import audio
+from ivr.audio import Sound
+from ivr.speech import Language
+
+
+class VoiceFault(Exception):
+    """The voice did not speak: see the message for what it said instead, and correct HOTLINE_VOICE_COMMAND."""
+
+
+class Voice(Protocol):
+    """What `ivr.prompts` needs of a voice. May be called from several threads."""
+
+    @property
+    def identity(self) -> str:
+        """Stands for this voice and its settings, in the key of everything it says."""
+
+    def say(self, words: str, language: Language, *, brisk: bool = False) -> Sound:
+        """`words` as sound; `brisk` for a part of a number, which is said without the drawl of a sentence's end.
+
+        Raises `VoiceFault`.
+        """
+
+
+def pronunciations(path: Path) -> Mapping[str, str]:
+    """`prompts/pronounce.yaml`: word -> pinyin, one syllable a character. Raises `ValueError` naming every bad word."""
+    words = (yaml.safe_load(path.read_text("utf-8")) or {}).get("words") or {}
+    wrong = [word for word, pinyin in words.items() if not _is_pinyin(str(word), str(pinyin))]
+    if wrong:
+        raise ValueError(f"{path}: 拼音应是每字一个音节、带声调数字,如 huan2 kuan3:{'、'.join(map(str, wrong))}")
+    return {str(word): str(pinyin) for word, pinyin in words.items()}
+
+
+def _is_pinyin(word: str, pinyin: str) -> bool:
+    return bool(re.fullmatch(r"[a-z]{1,6}[1-5](?: [a-z]{1,6}[1-5])*", pinyin)) and len(pinyin.split()) == len(word)
+
+
+# The embedded voice
+
+_SYNCHRONOUS, _KEEP_RUNNING, _UTF8 = 2, 0x8000, 1
+_SPEED, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_VOICES: Mapping[Language, bytes] = {"zh": b"cmn", "en": b"en"}
+# Only the wide forms make it pause between Chinese characters.
+_WIDE = str.maketrans(",.;:!?\n", "\uff0c\u3002\uff1b\uff1a\uff01\uff1f\uff0c")
+_HEAR = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_ONE_AT_A_TIME = threading.Lock()  # the library has one state for the whole process
+
+
+class _Library:
+    """eSpeak NG, started once. Use under `_ONE_AT_A_TIME`."""
+
+    def __init__(self) -> None:
+        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._heard: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+        self._callback = _HEAR(self._hear)  # kept: the library calls it for as long as it lives
+        data = espeakng_loader.get_data_path()
+        self.rate = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _KEEP_RUNNING)
+        if self.rate <= 0:
+            raise VoiceFault(f"the embedded voice cannot read {data}; it needs a path of 150 characters or fewer")
+        self._lib.espeak_Synth.argtypes = [
+            *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
+            *(ctypes.c_void_p, ctypes.c_void_p),
+        ]
+        self._lib.espeak_SetSynthCallback(self._callback)
+        self._language: Language | None = None
+
+    def _hear(self, samples: Any, count: int, _: Any) -> int:
+        if samples and count > 0:
+            self._heard.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def speak(self, words: str, language: Language, settings: Mapping[int, int]) -> audio.Wave:
+        if language != self._language:
+            if self._lib.espeak_SetVoiceByName(_VOICES[language]):
+                raise VoiceFault(f"the embedded voice has no {language}")
+            self._language = language
+        for setting, value in settings.items():
+            self._lib.espeak_SetParameter(setting, value, 0)
+        text = words.replace("\0", " ").encode()
+        self._heard.clear()
+        if self._lib.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8, None, None):
+            raise VoiceFault("the embedded voice could not speak")
+        return np.concatenate([np.zeros(0, np.int16), *self._heard]).astype(np.float32) * np.float32(2**-15)
+
+
+_library = cache(_Library)
+
+
+class EmbeddedVoice:
+    """eSpeak NG, a little slow for old ears: its 165 words a minute are 3.4 Mandarin syllables a second."""
+
+    def __init__(self, pronounce: Mapping[str, str] | None = None, words_a_minute: int = 165) -> None:
+        self._pronounce, self._speed = dict(pronounce or {}), words_a_minute
+
+    @cached_property
+    def identity(self) -> str:
+        """The settings, and every pronunciation."""
+        table = hashlib.sha256(repr(sorted(self._pronounce.items())).encode()).hexdigest()[:16]
+        return f"espeak-ng {self._speed} {table}"
+
+    @cached_property
+    def _awkward(self) -> re.Pattern[str]:
+        longest_first = sorted(self._pronounce, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+    def say(self, words: str, language: Language, *, brisk: bool = False) -> Sound:
+        """See `Voice`. Its pitch is widened: as it comes the tones span five semitones, too few for a telephone."""
+        if language == "zh":
+            words = self._awkward.sub(lambda found: f" {self._pronounce[found[0]]} ", words.translate(_WIDE))
+        speed = round(self._speed * 1.15) if brisk else self._speed
+        with _ONE_AT_A_TIME:
+            library = _library()
+            wave = library.speak(words, language, {_SPEED: speed, _VOLUME: 70, _PITCH: 60, _RANGE: 100})
+        return audio.prepared(wave, library.rate)
+
+
+class CommandVoice:
+    """Another voice: a command that reads words (UTF-8) from standard input and writes a WAV file to standard output.
+
+    `{language}` in the command becomes `zh` or `en`. After a failure it rests for `rest_seconds`, so that a voice that
+    hangs does not hang every call.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        limit_seconds: float = 10.0,
+        rest_seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.identity = f"command {command}"
+        self._command = shlex.split(command)
+        self._limit_seconds, self._rest_seconds, self._clock = limit_seconds, rest_seconds, clock
+        self._rests_until = float("-inf")
+
+    def say(self, words: str, language: Language, *, brisk: bool = False) -> Sound:
+        """See `Voice`."""
+        if self._clock() < self._rests_until:
+            raise VoiceFault("the voice command failed a moment ago and rests")
+        try:
+            wave, rate = audio.read(self._run([part.replace("{language}", language) for part in self._command], words))
+            return audio.prepared(wave, rate)
+        except (OSError, subprocess.SubprocessError, audio.NotAudio) as fault:
+            self._rests_until = self._clock() + self._rest_seconds
+            raise VoiceFault(f"the voice command {self._command[0]} failed: {_reason(fault)}") from fault
+
+    def _run(self, command: Sequence[str], words: str) -> bytes:
+        given = words.encode()
+        return subprocess.run(command, input=given, capture_output=True, timeout=self._limit_seconds, check=True).stdout
+
+
+def _reason(fault: Exception) -> str:
+    if isinstance(fault, subprocess.CalledProcessError):
+        said = (fault.stderr or b"").decode("utf-8", "replace").strip().splitlines()
+        return f"exit {fault.returncode}" + (f": {said[-1][:200]}" if said else "")
+    if isinstance(fault, subprocess.TimeoutExpired):
+        return f"no answer within {fault.timeout:g} s"
+    return str(fault)
