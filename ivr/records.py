@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from fund.privacy import Privacy, mask_number
+from fund.privacy import Privacy, Unreadable, mask_number
 from ivr.call import Call
 from ivr.state import State
 from ivr.tables import audit, call_steps, calls
@@ -42,7 +42,6 @@ class CallRecords:
         self._batch: asyncio.Future[None] | None = None
         self._wanted = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
-        self._digests: dict[str, str] = {}
 
     async def start(self) -> None:
         """Begin writing."""
@@ -69,13 +68,17 @@ class CallRecords:
     async def resume(self, call_id: str) -> State | None:
         """The state of an unended call, or None; None as well when the database does not answer in time."""
         query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
+        step = call_steps.c
+        last = select(step.n, step.node, step.entered_at).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS * 4), self._engine.connect() as connection:
                 sealed = (await connection.execute(query)).scalar_one_or_none()
-        except (SQLAlchemyError, OSError, TimeoutError) as fault:
+                if sealed and (row := (await connection.execute(last)).first()):
+                    self._last_step[call_id] = (row.n, row.node, row.entered_at)
+            return State.from_json(self._privacy.open(sealed)) if sealed else None
+        except (SQLAlchemyError, OSError, TimeoutError, Unreadable) as fault:
             log.error("call_state_unreadable", call=call_id, fault=type(fault).__name__)
             return None
-        return State.from_json(self._privacy.open(sealed)) if sealed else None
 
     def note(self, call_id: str, action: str, outcome: str, account: str, at: datetime) -> None:
         """Who looked at what: one line of the audit, written with the next commit."""

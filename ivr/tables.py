@@ -1,6 +1,8 @@
 """The voice side's own tables. Nothing personal is readable in them: numbers are masked, digested or sealed."""
 
-from sqlalchemy import Column, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+from fund.columns import Moment
 
 metadata = MetaData()
 
@@ -18,8 +20,8 @@ calls = Table(
     Column("person_digest", String(64), index=True),
     Column("node", String(130), nullable=False),
     Column("outcome", String(20), nullable=False, comment="hung_up, transferred, finished, rescued; empty in progress"),
-    Column("started_at", DateTime(timezone=True), nullable=False, index=True),
-    Column("ended_at", DateTime(timezone=True)),
+    Column("started_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment),
     Column("state", LargeBinary, comment="sealed; gone when the call has ended"),
 )
 
@@ -29,7 +31,7 @@ call_steps = Table(
     Column("call_id", String(80), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("node", String(130), nullable=False),
-    Column("entered_at", DateTime(timezone=True), nullable=False),
+    Column("entered_at", Moment, nullable=False),
     Column("seconds", Float, comment="until the next node or the end; null while in it"),
 )
 
@@ -37,7 +39,7 @@ audit = Table(
     "call_audit",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("at", Moment, nullable=False, index=True),
     Column("call_id", String(80), nullable=False, index=True),
     Column("action", String(60), nullable=False, comment="what was done: identify, report:balance, set_pin ..."),
     Column("outcome", String(20), nullable=False),
@@ -51,5 +53,5 @@ flow_versions = Table(
     metadata,
     Column("version", String(64), primary_key=True),
     Column("files", Text, nullable=False, comment="JSON: file name to its text"),
-    Column("taken_up_at", DateTime(timezone=True), nullable=False),
+    Column("taken_up_at", Moment, nullable=False),
 )

@@ -1,0 +1,159 @@
+"""Answers the voice engine's questions from the fund, the PINs, the timetables and the text side.
+
+Whoever looked at what is noted here, with every account masked; PINs and codes pass through and are kept nowhere.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import structlog
+
+from fund.ledger import Ledger, LedgerAway, Person
+from fund.phone import is_mobile
+from fund.pins import Pins
+from ivr.actions import LookUp
+from ivr.events import Answered
+
+log = structlog.get_logger()
+SENIOR_YEARS = 65  # national measures on ageing-friendly service: from 65, a person first
+NO_ACCOUNT = "0"  # stands for a number nobody has, so that a wrong number takes as long and counts as much as a wrong PIN
+PURPOSE = "reset_pin"
+
+Answer = tuple[str, Mapping[str, Any]]
+Note = Callable[[str, str, str, str, datetime], None]  # call, action, outcome, account, moment
+
+
+class Texts(Protocol):
+    """What a call may ask of the text side, given from outside."""
+
+    async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str: ...
+
+    async def send_code(self, to: str, purpose: str) -> str: ...
+
+    async def check_code(self, id: str, code: str) -> str: ...
+
+
+class TextRefused(Exception):
+    """The text side will not send this: tell the caller that it cannot be done. `too_often` when a limit was met."""
+
+    def __init__(self, too_often: bool = False) -> None:
+        super().__init__("too often" if too_often else "refused")
+        self.too_often = too_often
+
+
+IsOpen = Callable[[str, datetime], bool]
+
+
+class FundWorld:
+    """The world of a real call."""
+
+    def __init__(self, ledger: Ledger, pins: Pins, texts: Texts, is_open: IsOpen, note: Note) -> None:
+        self._ledger, self._pins, self._texts, self._is_open, self._note = ledger, pins, texts, is_open, note
+        self._answers: Mapping[str, Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]] = {
+            "caller": self._caller,
+            "identify": self._identify,
+            "report": self._report,
+            "hours": self._hours,
+            "text": self._text,
+            "text_report": self._text_report,
+            "send_code": self._send_code,
+            "check_code": self._check_code,
+            "offer_pin": self._offer_pin,
+            "confirm_pin": self._confirm_pin,
+        }
+
+    async def look_up(self, call: str, question: LookUp, at: datetime) -> Answered:
+        """The answer to one of the questions of `ivr.world`."""
+        try:
+            outcome, data = await self._answers[question.what](call, question.args, at)
+        except LedgerAway:
+            outcome, data = "unavailable", {}
+        return Answered(outcome, at, data)
+
+    async def _caller(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        person = await self._ledger.by_phone(args["number"]) if args["number"] else None
+        if person is None:
+            return "unknown", {}
+        return ("senior" if person.birth and _age(person.birth, at.date()) >= SENIOR_YEARS else "bound"), {}
+
+    async def _identify(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        person = await self._person(args)
+        account = person.account if person else NO_ACCOUNT
+        checked = await self._pins.check(account, args["caller"], args["pin"], at)
+        self._note(call, "identify", checked.outcome, account, at)
+        match checked.outcome:
+            case "ok":
+                return "ok", {"account": account}
+            case "wrong":
+                return "wrong", {"left": checked.attempts_left}
+            case outcome:
+                return outcome, {}
+
+    async def _person(self, args: Mapping[str, Any]) -> Person | None:
+        if number := args.get("number"):
+            return await self._ledger.by_number(args.get("kind", "employee"), number)
+        return await self._ledger.by_phone(args["caller"])
+
+    async def _report(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        data = await self._ledger.report(args["report"], args["account"], args.get("month"))
+        self._note(call, f"report:{args['report']}", "ok" if data else "nothing", args["account"], at)
+        return ("ok", {"values": data.values, "rows": data.rows}) if data else ("nothing", {})
+
+    async def _hours(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        return ("open" if self._is_open(args["hours"], at) else "closed"), {}
+
+    async def _text(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        return await self._send(args["to"], args["template"], {}, f"{call}:{args['template']}:{at:%H%M%S}")
+
+    async def _text_report(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        data = await self._ledger.report(args["report"], args["account"])
+        if data is None:
+            return "failed", {}
+        self._note(call, f"text:{args['report']}", "sent", args["account"], at)
+        return await self._send(args["to"], f"report_{args['report']}", dict(data.values), f"{call}:{at:%H%M%S}")
+
+    async def _send(self, to: str, template: str, params: dict[str, Any], key: str) -> Answer:
+        if not is_mobile(to):
+            return "failed", {}
+        try:
+            await self._texts.send_text(to, template, params, key)
+        except TextRefused:
+            return "failed", {}
+        return "sent", {}
+
+    async def _send_code(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        person = await self._person(args)
+        if person is None and not args.get("number"):
+            return "unbound", {}
+        if person is None or not person.bound or not person.phone:
+            # Nothing is sent, and nothing tells that from the rest: whether an account exists is nobody's business.
+            return "code_sent", {"verification": "none", "account": NO_ACCOUNT}
+        try:
+            verification = await self._texts.send_code(person.phone, PURPOSE)
+        except TextRefused as refused:
+            return ("too_often" if refused.too_often else "unavailable"), {}
+        self._note(call, "send_code", "sent", person.account, at)
+        return "code_sent", {"verification": verification, "account": person.account}
+
+    async def _check_code(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        if args["account"] == NO_ACCOUNT:
+            return "wrong", {}
+        status = await self._texts.check_code(args["verification"], args["code"])
+        return {"approved": "approved", "pending": "wrong"}.get(status, "expired"), {}
+
+    async def _offer_pin(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        person = await self._ledger.by_number("employee", args["account"])
+        if person is None:
+            return "unavailable", {}
+        outcome = await self._pins.offer(args["account"], args["pin"], person.id_card, person.birth, at)
+        return ("offered" if outcome == "ok" else "weak"), {}
+
+    async def _confirm_pin(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        outcome = await self._pins.confirm(args["account"], args["pin"], at)
+        self._note(call, "set_pin", outcome, args["account"], at)
+        return outcome, {}
+
+
+def _age(birth: date, today: date) -> int:
+    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
