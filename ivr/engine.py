@@ -34,7 +34,7 @@ from ivr.flow import (
     TransferNode,
 )
 from ivr.state import State
-from ivr.utterance import Utterance, fill, placeholders
+from ivr.utterance import Piece, Utterance, fill, placeholders
 
 MOST_HOPS = 50  # nodes in one step; checked flows never come near, and no flow can hang a call
 MOST_BEHIND = 20
@@ -258,17 +258,25 @@ class Turn:
     def say(self, text: Mapping[Any, str], values: Mapping[str, tuple[str, Any]] | None = None, *,
             interruptible: bool = True, personal: bool = False) -> None:  # fmt: skip
         """Say `text` in the caller's language, filled from `values` (`personal` if so) and the facts."""
-        template = text.get(self.state.language) or text.get("zh")
-        if not template:
-            return
+        if pieces := self._pieces(text, values, personal=personal):
+            self.actions.append(Say(Utterance(pieces), interruptible))
+
+    def _pieces(
+        self,
+        text: Mapping[Any, str],
+        values: Mapping[str, tuple[str, Any]] | None = None,
+        *,
+        personal: bool = False,
+    ) -> tuple[Piece, ...]:
+        language: Any = self.state.language
+        template = text.get(language) or next(iter(text.values()), "")
         known = dict(values or {})
         for name in placeholders(template):
             if name.startswith("fact."):
                 fact = self.flow.facts[name.removeprefix("fact.")]
                 value = fact.at(self.at.date().isoformat())
-                known[name] = (fact.kind, value.get(self.state.language, value["zh"]))
-        pieces = fill(template, known, self.state.language, personal=personal)  # type: ignore[arg-type]
-        self.actions.append(Say(Utterance(pieces), interruptible))
+                known[name] = (fact.kind, value.get(language) or next(iter(value.values())))
+        return fill(template, known, language, personal=personal)
 
     def phrase(self, name: str, **values: tuple[str, Any]) -> None:
         """Say one of the system's own phrases of `prompts/voice.yaml`."""
@@ -304,8 +312,9 @@ class Turn:
         if node.say and not short:
             self.say(node.say)
         for key, option in node.menu.items():
-            self.say((short and option.short) or option.say)
-            self.phrase("press", key=("text", self.key_name(key)))
+            words = self._pieces((short and option.short) or option.say)
+            words += self._pieces(self.flow.phrases["press"], {"key": ("text", self.key_name(key))})
+            self.actions.append(Say(Utterance(words)))
 
     def key_name(self, key: str) -> str:
         """How a key is called: `1`, 星号键, 井号键."""

@@ -14,6 +14,10 @@ from tests.databases import NoPostgres, Postgres, postgres
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite the golden calls of tests/calls/")
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """One PostgreSQL for all tests, started by the first that needs it."""
