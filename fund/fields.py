@@ -161,6 +161,8 @@ EMPLOYER = Report(
         "paid_to": Field("month", "缴至年月", absent="尚未缴存"),
         "arrears_months": Field("number", "欠缴月数"),
         "arrears_amount": Field("money", "欠缴金额"),
+        "employers_rate": Field("percent", "单位缴存比例"),
+        "employees_rate": Field("percent", "个人缴存比例"),
         "certificate_ends": Field("date", "数字证书到期日", absent="未办理"),
         "tail": Field("tail", "单位账号尾号"),
     },

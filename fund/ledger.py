@@ -1,0 +1,126 @@
+"""The ledger, read-only: who a person is, what their account says, and whom the fund should write to.
+
+Every look-up answers within `limit_seconds` or raises `LedgerAway`; there is nothing else a caller has to catch.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund import codes, occasions
+from fund.fields import ReportData
+from fund.occasions import Occasion
+from fund.person import EMPLOYEE_COLUMNS, Kind, Person, employee, employer
+from fund.reports import EMPLOYER_BY_ACCOUNT, REPORTERS
+from fund.statements import Row, Statement
+from fund.views import EMPLOYEE, VIEWS, text_bind
+
+log = structlog.get_logger()
+
+
+class LedgerAway(Exception):
+    """The ledger is slow, absent or not what the views promise: take the node's `unavailable` way, try again later."""
+
+
+_PEOPLE = select(*EMPLOYEE_COLUMNS, EMPLOYEE.c.jzny)
+_BY_PHONE = Statement("by phone", _PEOPLE.where(EMPLOYEE.c.bdsjhm == text_bind("number")))
+_BY_ACCOUNT = Statement("by account", _PEOPLE.where(EMPLOYEE.c.grzh == text_bind("number")))
+_BY_ID_CARD = Statement("by ID card", _PEOPLE.where(EMPLOYEE.c.zjhm == text_bind("number")))
+_PROBES = tuple(Statement(view.name, select(view).limit(1)) for view in VIEWS)
+
+
+class Ledger:
+    """Look-ups over the views of `fund/views.sql`, on an engine that reads (`open_database(url, read_only=True)`)."""
+
+    def __init__(self, engine: AsyncEngine, limit_seconds: float = 3.0) -> None:
+        self._engine = engine
+        self._limit_seconds = limit_seconds
+        self._late: set[asyncio.Task[list[Row]]] = set()
+
+    async def by_phone(self, phone: str) -> Person | None:
+        """Whose bound phone this is (a normalised number). None also when two people have bound it: who knows which?"""
+        return _the_one(await self._ask(_BY_PHONE, number=phone))
+
+    async def by_number(self, kind: Kind, number: str) -> Person | None:
+        """Who has this account number or, for an employee, this 18-character ID number (`x` or `X`)."""
+        if kind == "employer":
+            found = await self._ask(EMPLOYER_BY_ACCOUNT, account=number)
+            return employer(found[0]) if found else None
+        by = _BY_ID_CARD if len(number) == 18 else _BY_ACCOUNT
+        return _the_one(await self._ask(by, number=number.upper()))
+
+    async def report(self, name: str, account: str, month: str | None = None) -> ReportData | None:
+        """A report of `fund.fields.REPORTS`, filled in; None when there is nothing to report, such as no loan.
+
+        `month` ("2026-03") limits `details` to that month; without it they are the latest few.
+        """
+        return await REPORTERS[name](self._ask, account, month)
+
+    def due_on(self, day: date) -> AsyncIterator[Occasion]:
+        """Borrowers whose next payment is on `day`; values as in the report `loan`."""
+        return occasions.DUE.run(self._ask, day=day)
+
+    def overdue(self) -> AsyncIterator[Occasion]:
+        """Borrowers with payments missed; values as in the report `loan`."""
+        return occasions.OVERDUE.run(self._ask)
+
+    def behind(self, month: str) -> AsyncIterator[Occasion]:
+        """Employers who have not paid for `month` ("2026-02"), allowed deferrals left out; values as in `employer`."""
+        return occasions.BEHIND.run(self._ask, month=month.replace("-", ""))
+
+    def certificates_ending(self, first: date, last: date) -> AsyncIterator[Occasion]:
+        """Employers whose certificate ends between two days, both included; values as in the report `employer`."""
+        return occasions.CERTIFICATES.run(self._ask, first=first, last=last)
+
+    def interest(self, day: date) -> AsyncIterator[Occasion]:
+        """Employees credited with yearly interest on `day`; values `date`, `interest`, `balance`, `tail`."""
+        return occasions.INTEREST.run(self._ask, day=day)
+
+    async def ready(self) -> None:
+        """Returns when all views answer with all their columns. Raises LedgerAway."""
+        for probe in _PROBES:
+            await self._ask(probe)
+
+    async def _ask(self, statement: Statement, **values: Any) -> list[Row]:
+        task = asyncio.create_task(statement.fetch(self._engine, **values))
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                return await asyncio.shield(task)
+        except Exception as fault:  # drivers raise what they like; to a caller it is all the same
+            log.warning("ledger_away", query=statement.name, cause=_cause(fault), limit_seconds=self._limit_seconds)
+            raise LedgerAway(statement.name) from None
+        finally:
+            if not task.done():
+                self._abandon(task)
+
+    def _abandon(self, task: asyncio.Task[list[Row]]) -> None:
+        """Cancels a look-up without waiting for its driver, which may need seconds to let go of a dead peer."""
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        task.cancel()
+
+
+def _the_one(found: list[Row]) -> Person | None:
+    """The person all accounts belong to, by the account they mean: open before closed, then the last paid into."""
+    live = [row for row in found if row["grzhzt"] not in codes.CLOSED] or found
+    if len({row["zjhm"] or row["grzh"] for row in live}) != 1:
+        return None
+    return employee(max(live, key=lambda row: (row["grzhzt"] == "01", row["jzny"] or "", row["grzh"])))
+
+
+def _cause(fault: Exception) -> str:
+    """What went wrong, without values: databases quote the data in some of their messages."""
+    state: str | None = getattr(fault, "sqlstate", None)
+    harmless = state[:2] not in {"22", "23"} if state else isinstance(fault, _HARMLESS)
+    return f"{type(fault).__name__}: {fault}" if harmless else type(fault).__name__
+
+
+_HARMLESS = (OSError, sqlite3.OperationalError, NoFreeConnection)  # TimeoutError is an OSError
