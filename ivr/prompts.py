@@ -1,0 +1,210 @@
+"""From words to sound: every utterance as one WAV, made once, and found again by what it says.
+
+What is the same for everybody is kept on disk. What holds a caller's own figures is kept in memory, for minutes, under
+a key that is made with a secret and so tells nothing; it is joined from parts that are soon all at hand, without any
+synthesis.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import math
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import structlog
+
+from ivr import audio
+from ivr.addresses import GOOD_SECONDS, Addresses
+from ivr.recordings import Recordings, write_whole
+from ivr.shelf import Shelf
+from ivr.stretches import Stretch, stretches
+from ivr.utterance import Piece, Utterance
+from ivr.voice import Voice, VoiceFault
+
+log = structlog.get_logger()
+
+_KEPT_SECONDS = GOOD_SECONDS + 300.0  # personal sounds outlast their addresses
+_MAKING = 1  # counts up when the same words, voice and recordings come to sound different
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class NoSuchSound(Exception):
+    """Nothing is kept under this key: it was not made on this node, or too long ago. Make the prompt again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """An utterance as sound. `wav` is a whole file, 8 kHz, mono, 16 bit; equal keys sound the same."""
+
+    key: str
+    personal: bool
+    wav: bytes
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return audio.seconds(audio.unwav(self.wav))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What an utterance is made of. Personal sounds are shelved apart: no address without a signature reaches one."""
+
+    key: str
+    personal: bool
+    parts: Sequence[tuple[float, Stretch]]  # each after seconds of silence
+
+    @property
+    def shelf_key(self) -> str:
+        return f"personal {self.key}" if self.personal else self.key
+
+
+class Prompts:
+    """Makes and keeps every sound that callers hear."""
+
+    def __init__(
+        self,
+        folder: Path,
+        recordings: Recordings,
+        voice: Voice,
+        addresses: Addresses,
+        *,
+        secret: bytes,
+        spare: Voice | None = None,
+        memory_bytes: int = 32 * 2**20,
+    ) -> None:
+        """`folder` is for what everybody may hear; `spare` speaks when `voice` fails; `secret` hides what keys say."""
+        self._folder, self._recordings, self._voice, self._spare = folder, recordings, voice, spare
+        self._addresses, self._secret = addresses, secret
+        self._shelf = Shelf(memory_bytes)
+        # Plans of what everybody may hear, remembered; nobody's own words stay here.
+        self._common_plan = lru_cache(maxsize=1024)(self._planned)
+        self._common_part = lru_cache(maxsize=4096)(self._part)
+        self._worker = ThreadPoolExecutor(max_workers=2, thread_name_prefix="voice")
+
+    def close(self) -> None:
+        """Finish what is being made."""
+        self._worker.shutdown()
+
+    async def prompt(self, utterance: Utterance) -> Prompt:
+        """An utterance as sound; the event loop never waits for synthesis or the disk.
+
+        Raises `VoiceFault` only if the spare voice fails too.
+        """
+        plan = self._plan(utterance, self._voice)
+        wav = self._at_hand(plan)
+        if wav is not None:
+            return Prompt(plan.key, plan.personal, wav)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self.make, utterance)
+
+    async def address(self, utterance: Utterance, now: datetime) -> str:
+        """Where this node has an utterance ready to be fetched by HTTP."""
+        prompt = await self.prompt(utterance)
+        return self._addresses.of(prompt.key, personal=prompt.personal, now=now)
+
+    async def fetch(self, key: str, ticket: str | None, now: datetime) -> bytes:
+        """The WAV at an address. Raises `NoSuchSound`, `AddressRefused`."""
+        if ticket is not None:
+            self._addresses.check(key, ticket, now)
+            wav = self._shelf.get(f"personal {key}")
+        elif _KEY.fullmatch(key):
+            wav = self._shelf.get(key) or await asyncio.to_thread(self._on_disk, key)
+        else:
+            wav = None
+        if wav is None:
+            raise NoSuchSound
+        return wav
+
+    def make(self, utterance: Utterance) -> Prompt:
+        """What `prompt` gives, for threads and commands: this may read the disk, and wait for the voice."""
+        try:
+            return self._make(utterance, self._voice)
+        except VoiceFault as fault:
+            if self._spare is None:
+                raise
+            log.warning("voice_failed", reason=str(fault))
+            return self._make(utterance, self._spare)
+
+    def _make(self, utterance: Utterance, voice: Voice) -> Prompt:
+        plan = self._plan(utterance, voice)
+        return Prompt(plan.key, plan.personal, self._wav(plan, voice))
+
+    def _plan(self, utterance: Utterance, voice: Voice) -> _Plan:
+        planned = self._planned if utterance.personal else self._common_plan
+        return planned(utterance, voice.identity, self._recordings.edition)
+
+    def _planned(self, utterance: Utterance, identity: str, _edition: object) -> _Plan:
+        return self._plan_of(stretches(utterance.pieces, self._recorded), utterance.personal, identity)
+
+    def _recorded(self, piece: Piece) -> str:
+        recording = self._recordings.find(piece.script, piece.language) if piece.script else None
+        return recording.file if recording else ""
+
+    def _plan_of(self, parts: Sequence[tuple[float, Stretch]], personal: bool, identity: str) -> _Plan:
+        content = json.dumps([_MAKING, identity, parts]).encode()
+        return _Plan(hmac.digest(self._secret if personal else b"", content, hashlib.sha256).hex(), personal, parts)
+
+    def _single(self, part: Stretch, voice: Voice) -> _Plan:
+        """One part as a prompt of its own."""
+        return (self._part if part.personal else self._common_part)(part, voice.identity)
+
+    def _part(self, part: Stretch, identity: str) -> _Plan:
+        return self._plan_of([(0.0, part)], part.personal, identity)
+
+    def _at_hand(self, plan: _Plan) -> bytes | None:
+        """From memory, or joined from what is there."""
+        kept = self._shelf.get(plan.shelf_key)
+        if kept is not None:
+            return self._keep(plan, kept) if plan.personal else kept  # a personal one lives anew for its new address
+        parts = [self._shelf.get(self._single(part, self._voice).shelf_key) for _, part in plan.parts]
+        wavs = [part for part in parts if part is not None]
+        return self._keep(plan, _joined(plan, wavs)) if plan.personal and len(wavs) == len(parts) > 1 else None
+
+    def _wav(self, plan: _Plan, voice: Voice) -> bytes:
+        kept = self._shelf.get(plan.shelf_key) or (None if plan.personal else self._on_disk(plan.key))
+        if kept is not None:
+            return self._keep(plan, kept)
+        if len(plan.parts) == 1:
+            return self._keep(plan, audio.wav(self._sound(plan.parts[0][1], voice)), new=True)
+        wavs = [self._wav(self._single(part, voice), voice) for _, part in plan.parts]
+        return self._keep(plan, _joined(plan, wavs), new=True)
+
+    def _sound(self, part: Stretch, voice: Voice) -> audio.Sound:
+        if part.recorded:
+            try:
+                return self._recordings.sound(part.recorded)
+            except OSError:
+                log.error("recording_missing", file=part.recorded)
+        return voice.say(part.words, part.language, brisk=part.brisk)
+
+    def _keep(self, plan: _Plan, wav: bytes, *, new: bool = False) -> bytes:
+        if new and not plan.personal:
+            write_whole(self._path(plan.key), wav)
+        self._shelf.put(plan.shelf_key, wav, _KEPT_SECONDS if plan.personal else math.inf)
+        return wav
+
+    def _on_disk(self, key: str) -> bytes | None:
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.wav"
+
+
+def _joined(plan: _Plan, wavs: list[bytes]) -> bytes:
+    """One WAV of many, with the pauses between."""
+    sounds = [
+        sound
+        for (pause_seconds, _), wav in zip(plan.parts, wavs, strict=True)
+        for sound in (audio.silence(pause_seconds), audio.unwav(wav))
+    ]
+    return audio.wav(audio.joined(sounds or [audio.silence(0.1)]))
