@@ -38,6 +38,14 @@ class Settings(BaseSettings):
     fund_url: str = Field("", description="the ledger's views, read-only; empty: the demo ledger in home")
     ledger_limit_seconds: float = Field(3.0, gt=0, description="a slower ledger counts as absent")
 
+    flows: Path = Field(Path("flows"), description="the menus")
+    prompts: Path = Field(Path("prompts"), description="the system's phrases, the recordings, the text templates")
+    agi_host: str = Field("127.0.0.1", description="address FastAGI listens on; never a public one")
+    agi_port: int = Field(4573, ge=0, le=65535)
+    audio_url: str = Field("", description="where Asterisk fetches prompts from this node; empty: public_url")
+    voice_command: str = Field("", description="a voice of your own: text on its input, a WAV on its output; {language}")
+    pin_lock_hours: float = Field(24.0, gt=0, description="how long three wrong PINs lock phone enquiries")
+
     pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
     encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
 

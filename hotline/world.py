@@ -14,6 +14,7 @@ from fund.phone import is_mobile
 from fund.pins import Pins
 from ivr.actions import LookUp
 from ivr.events import Answered
+from sms.errors import Refused, TryLater
 
 log = structlog.get_logger()
 SENIOR_YEARS = 65  # national measures on ageing-friendly service: from 65, a person first
@@ -25,21 +26,13 @@ Note = Callable[[str, str, str, str, datetime], None]  # call, action, outcome, 
 
 
 class Texts(Protocol):
-    """What a call may ask of the text side, given from outside."""
+    """What a call may ask of the text side. Sending raises `Refused` or `TryLater`."""
 
     async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str: ...
 
     async def send_code(self, to: str, purpose: str) -> str: ...
 
     async def check_code(self, id: str, code: str) -> str: ...
-
-
-class TextRefused(Exception):
-    """The text side will not send this: tell the caller that it cannot be done. `too_often` when a limit was met."""
-
-    def __init__(self, too_often: bool = False) -> None:
-        super().__init__("too often" if too_often else "refused")
-        self.too_often = too_often
 
 
 IsOpen = Callable[[str, datetime], bool]
@@ -118,7 +111,7 @@ class FundWorld:
             return "failed", {}
         try:
             await self._texts.send_text(to, template, params, key)
-        except TextRefused:
+        except (Refused, TryLater):
             return "failed", {}
         return "sent", {}
 
@@ -131,8 +124,10 @@ class FundWorld:
             return "code_sent", {"verification": "none", "account": NO_ACCOUNT}
         try:
             verification = await self._texts.send_code(person.phone, PURPOSE)
-        except TextRefused as refused:
-            return ("too_often" if refused.too_often else "unavailable"), {}
+        except TryLater:
+            return "too_often", {}
+        except Refused:
+            return "unavailable", {}
         self._note(call, "send_code", "sent", person.account, at)
         return "code_sent", {"verification": verification, "account": person.account}
 

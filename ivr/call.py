@@ -5,6 +5,7 @@ exit is taken; if our own code fails the caller is handed to people. Nobody is l
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from ivr.engine import step
 from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
 from ivr.flow import Flow
 from ivr.line import Gone, Line
+from ivr.metrics import CALLS, ENTERED, IN_PROGRESS, LOOK_UPS
 from ivr.state import State
 from ivr.utterance import Utterance, fill
 from ivr.world import World
@@ -81,7 +83,8 @@ class Switchboard:
         call, flow, event = await self._begin(line, call_id, caller)
         self.calls[call_id] = call
         try:
-            await self._converse(call, flow, line, event)
+            with IN_PROGRESS.labels(line.name).track_inprogress():
+                await self._converse(call, flow, line, event)
         except Gone:
             call.state, _ = step(flow, call.state, HungUp(self._clock()))
         except Exception:
@@ -91,6 +94,7 @@ class Switchboard:
             del self.calls[call_id]
         call.ended_at = self._clock()
         await self._records.save(call)
+        CALLS.labels(line.name, call.state.outcome).inc()
         log.info("call_ended", call=call_id, outcome=call.state.outcome, node=call.state.node)
         return call
 
@@ -109,7 +113,10 @@ class Switchboard:
         says: list[Say] = []
         while True:
             call.state, actions = step(flow, call.state, event)
-            call.steps += [(action.node, event.at) for action in actions if isinstance(action, Entered)]
+            for action in actions:
+                if isinstance(action, Entered):
+                    call.steps.append((action.node, event.at))
+                    ENTERED.labels(action.node).inc()
             await self._records.save(call)
             says += [action for action in actions if isinstance(action, Say)]
             happened = await self._perform(call, flow, line, says, actions[-1:])
@@ -153,6 +160,12 @@ class Switchboard:
             task.cancel()
 
     async def _answer(self, call_id: str, question: LookUp) -> Answered:
+        began = time.perf_counter()
+        answer = await self._ask(call_id, question)
+        LOOK_UPS.labels(question.what, answer.outcome).observe(time.perf_counter() - began)
+        return answer
+
+    async def _ask(self, call_id: str, question: LookUp) -> Answered:
         try:
             async with asyncio.timeout(self._limit_seconds):
                 return await self._world.look_up(call_id, question, self._clock())

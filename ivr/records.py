@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fund.privacy import Privacy, Unreadable, mask_number
 from ivr.call import Call
+from ivr.metrics import UNWRITTEN
 from ivr.state import State
 from ivr.tables import audit, call_steps, calls
 
@@ -147,6 +148,7 @@ class CallRecords:
                 self._wanted.set()
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
+                UNWRITTEN.set(len(self._calls))
                 if batch and not batch.done():
                     batch.set_result(None)
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow import Flow
 from ivr.loader import Files, Loaded, read_folder
+from ivr.metrics import FLOW_REFUSED
 from ivr.tables import flow_versions
 
 log = structlog.get_logger()
@@ -82,6 +83,7 @@ class FlowVersions:
         except OSError:
             files = {}
         loaded = await asyncio.to_thread(self._load, files)
+        FLOW_REFUSED.set(loaded.flow is None)
         if not loaded.flow:
             self.faults = loaded
             log.error("flows_refused", faults=[fault.tell("en") for fault in loaded.faults if not fault.warning][:20])

@@ -8,7 +8,8 @@ The page plays; this line keeps the time: silence is counted from the end of the
 import asyncio
 import json
 from asyncio import Task
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -23,7 +24,7 @@ LONGEST_PROMPT_SECONDS = 180  # a page that never says it has played is treated 
 
 
 class BrowserLine:
-    """One page's call. Feed it with `read_forever` beside the call."""
+    """One page's call. Keep it `reading` for as long as the call lasts."""
 
     name = "browser"
 
@@ -34,8 +35,18 @@ class BrowserLine:
         self._played = self._sent = 0
         self._gone = False
 
-    async def read_forever(self) -> None:
-        """Take what the page sends until it goes away."""
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Take what the page sends, until it goes away or the call is over."""
+        task = asyncio.create_task(self._read())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _read(self) -> None:
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
                 self._take(message.data)
@@ -55,7 +66,7 @@ class BrowserLine:
         self._changed.set()
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
-        await self._must_hear(says)
+        says = await self._must_hear(says)
         number = await self._send(says, listen)
         digits, finished = self._keypad.take(listen.most)
         while not finished:
@@ -66,11 +77,11 @@ class BrowserLine:
             digits, finished = self._keypad.take(listen.most, digits)
         return digits
 
-    async def _must_hear(self, says: Sequence[Say]) -> None:
-        """Prompts that keys may not cut, up to the last of them, are played before the listening starts."""
+    async def _must_hear(self, says: Sequence[Say]) -> Sequence[Say]:
+        """Prompts that keys may not cut, up to the last of them, are played before listening; the rest comes back."""
         last = max((n for n, say in enumerate(says) if not say.interruptible), default=-1)
-        if last >= 0:
-            await self._play_out(says[: last + 1])
+        await self._play_out(says[: last + 1])
+        return says[last + 1 :]
 
     async def play(self, says: Sequence[Say]) -> None:
         await self._play_out(says)

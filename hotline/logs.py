@@ -1,0 +1,25 @@
+"""Logs: one line an event, with a stable name; JSON or for a person's eyes. Nothing personal is ever passed in."""
+
+import logging
+
+import structlog
+
+from hotline.settings import Settings
+
+
+def configure(settings: Settings) -> None:
+    """Set structlog up, and send what libraries log the same way."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    json = settings.log_format == "json"
+    logging.basicConfig(level=max(level, logging.WARNING), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=False),
+            *([structlog.processors.dict_tracebacks] if json else []),
+            structlog.processors.JSONRenderer(ensure_ascii=False) if json else structlog.dev.ConsoleRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )

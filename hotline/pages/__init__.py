@@ -1,0 +1,64 @@
+"""The pages people open in a browser: the start page and the browser phone. Nothing is loaded from outside."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from fund.phone import NotAPhone, normalise
+from ivr.call import Switchboard
+from ivr.lines.browser import Address, BrowserLine
+
+HERE = Path(__file__).parent
+POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
+FIRST_WORD_SECONDS = 10
+
+
+def bind_pages(app: web.Application, switchboard: Switchboard, address: Address, people: Sequence[Any]) -> None:
+    """`/`, `/phone` and what the phone needs. `people`: demo people to choose from; empty in real service."""
+    for path, name in {"/": "start.html", "/phone": "phone.html", "/phone.css": "phone.css", "/phone.js": "phone.js"}.items():
+        app.router.add_get(path, _page(HERE / name))
+
+    async def who(_: web.Request) -> web.Response:
+        return web.json_response({"people": list(people)})
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        return await _call(request, switchboard, address)
+
+    app.router.add_get("/phone/people", who)
+    app.router.add_get("/phone/call", call)
+
+
+def _page(path: Path) -> Any:
+    async def page(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(path, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
+
+    return page
+
+
+async def _call(request: web.Request, switchboard: Switchboard, address: Address) -> web.StreamResponse:
+    if not _same_site(request):
+        raise web.HTTPForbidden(text="calls are made from our own page")
+    socket = web.WebSocketResponse(heartbeat=20, max_msg_size=4096)
+    await socket.prepare(request)
+    first = await socket.receive(timeout=FIRST_WORD_SECONDS)
+    caller = _caller(first.json()) if first.type is WSMsgType.TEXT else ""
+    line = BrowserLine(socket, address)
+    async with line.reading():
+        await switchboard.connect(line, f"browser-{secrets.token_hex(8)}", caller)
+    await socket.close()
+    return socket
+
+
+def _same_site(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    return origin is None or origin.partition("://")[2] == request.host
+
+
+def _caller(message: Any) -> str:
+    try:
+        return normalise(str(message.get("caller", ""))) if isinstance(message, dict) else ""
+    except NotAPhone:
+        return ""
