@@ -1,0 +1,49 @@
+"""/healthz (alive), /readyz (able to serve), /metrics (Prometheus)."""
+
+import asyncio
+from collections.abc import Awaitable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.ledger import Ledger
+from ivr.versions import FlowVersions
+
+LIMIT_SECONDS = 2.0
+
+
+def bind_health(app: web.Application, engine: AsyncEngine, ledger: Ledger, flows: FlowVersions | None) -> None:
+    """Put the three addresses into `app`. `flows` is None when the voice side is left out."""
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_: web.Request) -> web.Response:
+        """503 without our database; a ledger that is away leaves the lines open, with a person behind every query."""
+        database, fund = await asyncio.gather(_answers(_select_one(engine)), _answers(ledger.ready()))
+        state = {"database": database, "ledger": fund}
+        if flows:
+            state["flows"] = "refused" if flows.faults else "ok"
+        status = 200 if database == "ok" else 503
+        return web.json_response({"status": "ok" if status == 200 else "unavailable", **state}, status=status)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app.add_routes([web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", metrics)])
+
+
+async def _select_one(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def _answers(question: Awaitable[None]) -> str:
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await question
+    except Exception:  # whatever the driver raises, the answer to "is it there" is no
+        return "away"
+    return "ok"

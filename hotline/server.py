@@ -1,0 +1,138 @@
+"""The composition root: every part of the hotline, opened in order, closed in reverse. Read it top to bottom."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from fund.demo import DemoPerson
+from fund.ledger import Ledger
+from fund.pins import Pins
+from hotline import demo, health, pages
+from hotline.api import calls as calls_api
+from hotline.api.app import add_text_routes
+from hotline.database import open_database
+from hotline.migrations import upgrade
+from hotline.settings import Settings
+from hotline.sounds import open_prompts
+from hotline.text import TextService, open_text
+from hotline.timetables import timetables
+from hotline.world import FundWorld
+from ivr.call import Switchboard, china_now
+from ivr.lines import asterisk, audio
+from ivr.loader import load, read_phrases
+from ivr.prompts import Prompts
+from ivr.records import CallRecords
+from ivr.utterance import Utterance
+from ivr.versions import FlowVersions
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Hotline:
+    """The running service: what the command line and the tests may want to look at."""
+
+    settings: Settings
+    port: int
+    agi_port: int
+    switchboard: Switchboard | None
+    text: TextService
+    people: list[DemoPerson] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str = "") -> AsyncIterator[Hotline]:
+    """Everything, running. `only`: `sms` leaves the voice side out."""
+    async with AsyncExitStack() as stack:
+        privacy = settings.privacy()
+        engine = open_database(settings.own_database_url)
+        stack.push_async_callback(engine.dispose)
+        await upgrade(engine)
+        people = await demo.prepare(settings, engine, privacy) if with_demo else []
+
+        ledger_engine = open_database(settings.ledger_url, read_only=True)
+        stack.push_async_callback(ledger_engine.dispose)
+        ledger = Ledger(ledger_engine, settings.ledger_limit_seconds)
+
+        text = open_text(settings.sms, engine, privacy, ledger)
+        stack.push_async_callback(text.stop)
+        await text.start()
+
+        app = web.Application()
+        add_text_routes(app, text, calls_api.routes(engine), settings.public_url)
+
+        switchboard = None
+        agi_port = 0
+        if only != "sms":
+            records = CallRecords(engine, privacy)
+            await records.start()
+            stack.push_async_callback(records.stop)
+
+            hours = timetables(settings.flows)
+            flows = FlowVersions(
+                settings.flows,
+                partial(
+                    load,
+                    phrases=read_phrases(settings.prompts / "voice.yaml"),
+                    folder=str(settings.flows),
+                    hours=hours.names,
+                    texts=set(text.templates),
+                ),
+                engine,
+            )
+            await flows.start()
+            stack.push_async_callback(flows.stop)
+
+            pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
+            world = FundWorld(ledger, pins, text, hours.is_open, records.note)
+            switchboard = Switchboard(flows, world, records)
+            prompts = open_prompts(settings, privacy)
+            stack.callback(prompts.close)
+            app.add_routes(audio.routes(prompts, china_now))
+            pages.bind_pages(app, switchboard, _address(prompts), [person.shown() for person in people])
+            agi = await asterisk.listen(switchboard, _address(prompts), settings.agi_host, settings.agi_port)
+            stack.push_async_callback(agi.stop)
+            agi_port = agi.port
+            health.bind_health(app, engine, ledger, flows)
+        else:
+            health.bind_health(app, engine, ledger, None)
+
+        port = await _listen(stack, app, settings)
+        log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
+        yield Hotline(settings, port, agi_port, switchboard, text, people)
+        log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
+
+
+def _address(prompts: Prompts) -> Any:
+    async def address(utterance: Utterance) -> str:
+        return await prompts.address(utterance, china_now())
+
+    return address
+
+
+async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    return int(runner.addresses[0][1])
+
+
+async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, ready: Any) -> None:
+    """Run until SIGINT or SIGTERM; `ready(hotline)` once everything listens."""
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with open_hotline(settings, with_demo=with_demo, only=only) as hotline:
+        ready(hotline)
+        await stop.wait()
+
+

@@ -1,0 +1,139 @@
+"""Two versions of the flows, compared in plain words: what a supervisor changed, menu by menu, without coordinates."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ivr.flow import Flow, MenuNode, Option, kind_of
+
+_FIELDS = {
+    "say": ("说的话", "words"), "each": ("每条的话", "words of each line"), "next": ("之后", "what comes next"),
+    "failed": ("失败时", "what comes on failure"), "unavailable": ("查询系统没有响应时", "what comes when the ledger is away"),
+    "nothing": ("没有记录时", "what comes when there is nothing"), "unset": ("没有设密码时", "what comes without a PIN"),
+    "open": ("上班时", "what comes when open"), "closed": ("下班时", "what comes when closed"),
+    "full": ("排满时", "what comes when full"), "senior": ("65岁以上", "what comes for seniors"),
+    "bound": ("绑定手机", "what comes for a bound phone"), "unknown": ("未绑定", "what comes for others"),
+    "text_me": ("短信接收键", "the key for a text"), "patience": ("等待规则", "patience"),
+    "everywhere": ("通用按键", "keys that work everywhere"), "barge_in": ("能否打断", "barge-in"),
+    "transfer": ("转接队列", "queue"), "longest_call": ("最长通话", "longest call"), "title": ("标题", "title"),
+    "start": ("起点", "start"), "deepest_menu": ("菜单最深", "deepest menu"), "tests": ("测试", "tests"),
+    "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
+}  # fmt: skip
+
+
+def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
+    """One line a change: `main: 按键 3 改为 贷款业务(loan/start)`."""
+    tell = _Teller(language)
+    for name in sorted(set(old.files) | set(new.files)):
+        if name not in new.files:
+            yield tell(f"{name}: 删除了整个文件", f"{name}: the file is gone")
+        elif name not in old.files:
+            count = len(new.files[name].nodes)
+            yield tell(f"{name}: 新文件,{count} 个节点", f"{name}: a new file with {count} nodes")
+        else:
+            yield from _file(tell, name, old.files[name], new.files[name])
+    yield from _facts(tell, old, new)
+
+
+class _Teller:
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, zh: str, en: str) -> str:
+        return zh if self.language == "zh" else en
+
+    def field(self, name: str) -> str:
+        return self(*_FIELDS.get(name, (name, name)))
+
+
+def _file(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
+    for field in type(new).model_fields:
+        before, after = getattr(old, field), getattr(new, field)
+        if field != "nodes" and before != after:
+            if field == "tests":
+                yield tell(f"{name}: 测试 {len(before)} 个改为 {len(after)} 个", f"{name}: tests {len(before)} -> {len(after)}")
+            else:
+                yield _changed(tell, name, field, before, after)
+    for node in [*old.nodes, *(node for node in new.nodes if node not in old.nodes)]:
+        yield from _node(tell, node, old.nodes.get(node), new.nodes.get(node))
+
+
+def _node(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
+    if old == new:
+        return
+    if new is None:
+        yield tell(f"{name}: 删除", f"{name}: gone")
+    elif old is None:
+        yield tell(f"{name}: 新增({kind_of(new)}){_words(new)}", f"{name}: new ({kind_of(new)}) {_words(new)}")
+    elif type(old) is not type(new):
+        yield tell(f"{name}: 从 {kind_of(old)} 改为 {kind_of(new)}", f"{name}: {kind_of(old)} -> {kind_of(new)}")
+    else:
+        if isinstance(new, MenuNode):
+            yield from _menu(tell, name, old.menu, new.menu)
+        for field in type(new).model_fields:
+            before, after = getattr(old, field), getattr(new, field)
+            if field != "menu" and before != after:
+                yield _changed(tell, name, field, before, after)
+
+
+def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str, Option]) -> Iterator[str]:
+    for key in sorted(set(old) | set(new)):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if after is None:
+            yield tell(f"{name}: 取消按键 {key}", f"{name}: key {key} is gone")
+        elif before is None:
+            yield tell(f"{name}: 新增按键 {key} {_option(after)}", f"{name}: new key {key}: {_option(after)}")
+        else:
+            zh = f"{name}: 按键 {key} 改为 {_option(after)},原来是 {_option(before)}"
+            yield tell(zh, f"{name}: key {key} is now {_option(after)}, was {_option(before)}")
+    if list(old) != list(new) and set(old) == set(new):
+        yield tell(f"{name}: 按键顺序改为 {' '.join(new)}", f"{name}: keys are now read in the order {' '.join(new)}")
+
+
+def _changed(tell: _Teller, name: str, field: str, before: Any, after: Any) -> str:
+    shown = tell.field(field)
+    return tell(
+        f"{name}: {shown}改为 {_plain(after)},原来是 {_plain(before)}",
+        f"{name}: {shown} is now {_plain(after)}, was {_plain(before)}",
+    )
+
+
+def _facts(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
+    for name in sorted(set(old.facts) | set(new.facts)):
+        before, after = old.facts.get(name), new.facts.get(name)
+        if before != after:
+            yield tell(
+                f"事实 {name}: {_fact(before)} 改为 {_fact(after)}", f"fact {name}: {_fact(before)} -> {_fact(after)}"
+            )
+
+
+def _fact(fact: Any) -> str:
+    if fact is None:
+        return "—"
+    example = "(示例)" if fact.example else ""
+    return "、".join(f"{since} 起 {_plain(value)}" for since, value in sorted(fact.values.items())) + example
+
+
+def _option(option: Option) -> str:
+    return f"{_plain(option.say)}({option.go})"
+
+
+def _words(node: Any) -> str:
+    return f" {_plain(node.say)}" if getattr(node, "say", None) else ""
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case None:
+            return "无"
+        case True | False:
+            return "是" if value else "否"
+        case dict():
+            parts = [text if key in ("zh", "en") else f"{key} {text}" for key, text in value.items()]
+            return " / ".join(map(str, parts))
+        case float():
+            return f"{value:g} 秒"
+        case _ if hasattr(value, "model_dump"):
+            return "，".join(f"{name} {_plain(part)}" for name, part in value.model_dump(exclude_none=True).items())
+    return str(value)
