@@ -1,4 +1,4 @@
-"""The ear that real calls are judged by: calls are put together from prompts, spoilt as lines do it, and listened to."""
+"""The ear that real calls are judged by: calls are put together from prompts, spoilt as by lines, and listened to."""
 
 import struct
 from pathlib import Path
