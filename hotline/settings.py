@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography.fernet import Fernet
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
@@ -85,3 +85,13 @@ class Settings(BaseSettings):
 
 def _fernet_key() -> str:
     return Fernet.generate_key().decode()
+
+
+def faults_of(wrong: ValueError) -> list[str]:
+    """What is wrong with the settings, each as `HOTLINE_NAME: what to do`; values are not quoted, they may be secret."""
+    if not isinstance(wrong, ValidationError):
+        return [str(wrong)]
+    return [
+        f"HOTLINE_{'__'.join(str(part).upper() for part in error['loc'])}: {error['msg']}"
+        for error in wrong.errors(include_input=False, include_url=False)
+    ]

@@ -399,3 +399,9 @@ def exits(node: Any) -> Iterator[tuple[tuple[str, ...], str]]:
                 | "bound" | "unknown" | "go", str(),
             ):  # fmt: skip
                 yield (name,), value
+
+
+def flow_schema() -> dict[str, Any]:
+    """The JSON Schema of one flow file: what `flows/flow.schema.json` holds, for editors to complete and check with."""
+    schema = FlowFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "12329 flow"}

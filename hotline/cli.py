@@ -1,0 +1,145 @@
+"""`hotline`: the command line. Each command is a few lines; the work is done by the packages."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from hotline.settings import Settings, faults_of
+
+
+def settings() -> Settings:
+    """The settings, or every fault of them at once."""
+    try:
+        return Settings()
+    except ValueError as wrong:
+        raise click.ClickException("\n".join(faults_of(wrong))) from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The machine behind 0511-12329 and 12329."""
+
+
+@main.command()
+@click.option("--demo", is_flag=True, help="Make a demo ledger of made-up people on first use.")
+@click.option("--only", type=click.Choice(["sms"]), default="", help="Run only the text side.")
+def serve(demo: bool, only: str) -> None:
+    """Run the service."""
+    import uvloop
+
+    from hotline.logs import configure
+    from hotline.server import Hotline, serve_until_told
+    from ivr.versions import NoFlow
+
+    chosen = settings()
+    configure(chosen)
+
+    def ready(hotline: Hotline) -> None:
+        click.echo(f"12329 公积金热线  {chosen.public_url}  FastAGI {chosen.agi_host}:{hotline.agi_port}", err=True)
+        for person in hotline.people[:2]:
+            click.echo(f"  {person.line()}", err=True)
+        if hotline.people:
+            click.echo(f"  打开 {chosen.public_url}/phone 拨打电话;Ctrl-C 停止", err=True)
+
+    try:
+        uvloop.run(serve_until_told(chosen, with_demo=demo, only=only, ready=ready))
+    except NoFlow as faults:
+        raise click.ClickException(f"flows/ 有错误,无法启动:\n{faults}") from None
+    except OSError as fault:
+        raise click.ClickException(f"{fault.strerror or fault}(端口 {chosen.port} 或 {chosen.agi_port} 被占用?)") from None
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def demo(as_json: bool) -> None:
+    """Show the demo people and a demo API key."""
+    from hotline.demo import shown
+
+    data = asyncio.run(shown(settings()))
+    if as_json:
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        return
+    for person in data["people"]:
+        click.echo("  ".join(f"{name}={value}" for name, value in person.items()))
+    click.echo(f"api_key={data['api_key']}")
+
+
+@main.command("try")
+@click.option("--caller", default="", metavar="NUMBER", help="The calling number; none by default.")
+@click.option("--at", metavar="TIME", help="The moment of the call: '2026-03-02 10:00'.")
+def try_(caller: str, at: str | None) -> None:
+    """Call the hotline from this terminal: a line is keys, an empty line is silence."""
+    from hotline.trial import call
+
+    asyncio.run(call(settings(), caller, _moment(at), _typed(), click.echo))
+
+
+async def _typed() -> AsyncIterator[str]:
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        yield line.rstrip("\n")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M")
+    except ValueError:
+        raise click.BadParameter("写成 2026-03-02 10:00", param_hint="--at") from None
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def check(folder: Path | None) -> None:
+    """Check the flows: every fault as file:line, then what each menu costs a caller."""
+    from hotline.flows import check_folder
+
+    sys.exit(check_folder(settings(), folder, click.echo))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def test(folder: Path | None) -> None:
+    """Play the tests written in the flows."""
+    from hotline.flows import test_folder
+
+    sys.exit(asyncio.run(test_folder(settings(), folder, click.echo)))
+
+
+@main.command()
+@click.argument("old", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("new", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def diff(old: Path, new: Path) -> None:
+    """Say in plain words what changed between two folders of flows."""
+    from hotline.flows import diff_folders
+
+    sys.exit(diff_folders(settings(), old, new, click.echo))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a flow file, for editors."""
+    from ivr.flow import flow_schema
+
+    click.echo(json.dumps(flow_schema(), ensure_ascii=False, indent=2))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to date (the service does so at each start as well)."""
+    from hotline.database import open_database
+    from hotline.migrations import upgrade
+
+    async def run() -> None:
+        engine = open_database(settings().own_database_url)
+        await upgrade(engine)
+        await engine.dispose()
+
+    asyncio.run(run())
+
+

@@ -1,0 +1,143 @@
+"""Every fault a supervisor can make is told at its line, all at once, in Chinese and in English."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ivr.flow import FactsFile, flow_schema
+from ivr.loader import Loaded, load, read_folder
+from tests.ivr.golden import PHRASES
+
+MAIN = """\
+title: 热线
+start: start
+everywhere: {"0": agent, "*": back, "#": repeat}
+patience: {wait: 5s, tries: 3, then: agent}
+nodes:
+  agent: {transfer: general}
+"""
+
+
+def checked(nodes: str, main: str = MAIN, **others: str) -> Loaded:
+    files = {"main.yaml": (main + nodes).encode(), **{f"{name}.yaml": text.encode() for name, text in others.items()}}
+    return load(files, PHRASES, hours={"people"}, texts={"guide"})
+
+
+# nodes from line 7 on, the line of the fault, and words of it in both languages
+FAULTS = [
+    ("  start: {menu: {1: {say: 贷款, go: agnet}}}\n", 7, '菜单 start 的按键 1 指向 "agnet",没有这个节点(是不是 "agent"?)',
+     'key 1 of menu start leads to "agnet": no such node (did you mean "agent"?)'),
+    ("  start: {say: 您好, next: nowhere}\n", 7, 'start 的 next 指向 "nowhere",没有这个节点', "next of start"),
+    ("  start: {say: 您好}\n", 7, "缺少 next", "next is missing"),
+    ("  start: {sya: 您好, next: agent}\n", 7, "没有说明这个节点做什么", "the node does nothing"),
+    ("  start: {say: 您好, nxt: agent, next: agent}\n", 7, "不认识 nxt(是不是", "unknown: nxt"),
+    ("  start: {menu: {a: {say: 贷款, go: agent}}}\n", 7, "按键只能是 0 到 9、* 或 #", "a key is one of"),
+    ("  start: {menu: {01: {say: 贷款, go: agent}}}\n", 7, "按键只能是 0 到 9、* 或 #", "a key is one of"),
+    ("  start:\n    menu:\n      1: {say: 甲, go: agent}\n      1: {say: 乙, go: agent}\n", 10, "第 9 行", "line 9"),
+    ("  start: {say: 您好, next: again}\n  again: {say: 再说一遍, next: start}\n", 7, "死循环", "a loop that never listens"),
+    ("  start: {menu: {1: {say: 甲, go: agent}}}\n  lost: {say: 谁也到不了, next: agent}\n", 8, "走不到节点 lost",
+     "nothing leads to main/lost"),
+    ("  start: {say: '您有{sum}元', next: agent}\n", 7, "没有 {sum} 这一项", "unknown placeholder {sum}"),
+    ("  start: {say: '您有{sum元', next: agent}\n", 7, "{", "braces"),
+    ("  start: {identify: employee, next: tell, failed: agent}\n  tell: {report: balanse, say: 余额, next: agent, unavailable: agent}\n",
+     8, '没有报表 "balanse"(是不是 "balance"?)', 'no report "balanse"'),
+    ("  start: {identify: employee, next: tell, failed: agent}\n  tell: {report: balance, say: '{blance}', next: agent, unavailable: agent}\n",
+     8, '没有 {blance} 这一项(是不是 "balance"?)', "unknown placeholder {blance}"),
+    ("  start: {report: balance, say: 余额, next: agent, unavailable: agent}\n", 7, "没有先核实身份", "reached without"),
+    ("  start: {hours: nights, open: agent, closed: agent}\n", 7, '没有时间表 "nights"', 'unknown hours "nights"'),
+    ("  start: {text: giude, next: agent, failed: agent}\n", 7, '没有短信模板 "giude"(是不是 "guide"?)', 'unknown text "giude"'),
+    ("  start: {menu: {0: {say: 重听, go: start}}}\n", 7, "按键 0 处处都是人工服务", "key 0 means a person everywhere"),
+    ("  start: {ask: number, say: 请输入, length: 4-2, save: x, next: agent}\n", 7, "范围要写成", "write ranges as"),
+    ("  start: {say: 您好, next: agent, patience: {wait: soon, then: agent}}\n", 7, "时长要写成", "write a duration as"),
+    ("  start: {menu: {}}\n", 7, "不能是空的", "must not be empty"),
+    ("  start: {say: '', next: agent}\n", 7, "不能是空的", "must not be empty"),
+    ("  start: {say: 您好, next: agent}\n  no: {say: 不, next: agent}\n", 8, '"no"', '"no"'),
+    ("  start: {set_pin: employer, next: agent, failed: agent}\n", 7, "应是 'employee'", "is none of"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("nodes", "line", "zh", "en"), FAULTS, ids=[fault[2][:20] for fault in FAULTS])
+def test_a_fault_is_told_at_its_line(nodes: str, line: int, zh: str, en: str) -> None:
+    loaded = checked(nodes)
+    assert loaded.flow is None
+    told = [fault for fault in loaded.faults if zh in fault.zh]
+    assert told, [fault.tell() for fault in loaded.faults]
+    assert told[0].line == line
+    assert told[0].tell().startswith(f"flows/main.yaml:{line}: ")
+    assert en in told[0].en
+
+
+def test_all_faults_are_told_at_once_in_all_files() -> None:
+    loaded = checked(
+        "  start: {menu: {1: {say: 甲, go: nowhere}, 2: {say: 乙, go: loan/nowhere}}}\n",
+        loan="title: 贷款\nnodes:\n  start: {say: 您好}\n  more: {sya: 您好}\n",
+    )
+    assert {(fault.file, fault.line) for fault in loaded.faults} >= {("flows/loan.yaml", 3), ("flows/loan.yaml", 4)}
+    loaded = checked("  start: {menu: {1: {say: 甲, go: nowhere}, 2: {say: 乙, go: loan/nowhere}}}\n")
+    assert len(loaded.faults) == 2
+
+
+def test_no_way_to_a_person() -> None:
+    main = MAIN.replace('"0": agent, ', "").replace("then: agent", "then: bye")
+    loaded = checked("  start: {menu: {1: {say: 重听, go: start}}}\n  bye: {hang_up: 再见}\n", main)
+    assert any("转不到人工" in fault.zh for fault in loaded.faults)
+
+
+def test_too_deep() -> None:
+    nodes = "".join(f"  n{n}: {{menu: {{1: {{say: 下一层, go: n{n + 1}}}}}}}\n" for n in range(1, 4))
+    main = MAIN.replace("nodes:", "deepest_menu: 2\nnodes:").replace("start: start", "start: n1")
+    loaded = checked(nodes + "  n4: {say: 到了, next: agent}\n", main)
+    assert [fault.line for fault in loaded.faults if "菜单太深" in fault.zh] == [10]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "缺少 main.yaml"),
+        ({"main.yaml": b""}, "文件是空的"),
+        ({"main.yaml": "title: 热线".encode("gbk")}, "UTF-8"),
+        ({"main.yaml": b"title: x\nnodes:\n\tstart: {}\n"}, "Tab"),
+        ({"main.yaml": b"title: x\neverywhere:\n  *: back\n"}, "引号"),
+        ({"main.yaml": b"title: x\neverywhere:\n  #: repeat\n"}, "引号"),
+        ({"main.yaml": b"- a\n- b\n"}, "名称: 内容"),
+        ({"main.yaml": b"just words\n"}, "名称: 内容"),
+        ({"main.yaml": (MAIN + "  start: {say: 您好, next: ag").encode()}, "括号没有成对"),
+        ({"main.yaml": b"[" * 5000}, ""),
+        ({"main.yaml": b"\x00\x01\x02"}, "控制字符"),
+    ],
+)
+def test_unreadable_folders(files: dict[str, bytes], words: str) -> None:
+    loaded = load(files, PHRASES)
+    assert loaded.flow is None
+    assert any(words in fault.zh for fault in loaded.faults), [fault.tell() for fault in loaded.faults]
+
+
+def test_a_huge_folder_is_checked() -> None:
+    many = 5000
+    nodes = "".join(
+        f"  n{n}: {{menu: {{1: {{say: 第{n}项, go: n{(n + 1) % many}}}, 2: {{say: 回头, go: n{n // 2}}}}}}}\n"
+        for n in range(many)
+    )
+    main = MAIN.replace("start: start", "start: n0").replace("nodes:", "deepest_menu: 9\nnodes:")
+    loaded = checked(nodes, main)
+    assert loaded.flow is None  # far too deep: every node past the ninth key is told
+    assert all("菜单太深" in fault.zh for fault in loaded.faults)
+    assert len(loaded.faults) > 1000
+
+
+def test_the_centres_own_flows_are_good() -> None:
+    loaded = load(read_folder(Path("flows")), PHRASES)
+    assert loaded.flow
+    assert all(fault.warning for fault in loaded.faults)
+    assert all(file.tests for file in loaded.flow.files.values())
+
+
+@pytest.mark.parametrize(("file", "schema"), [("flow", flow_schema()), ("facts", FactsFile.model_json_schema())])
+def test_published_schemas_are_current(file: str, schema: dict[str, object]) -> None:
+    published = json.loads(Path(f"flows/{file}.schema.json").read_text())
+    published.pop("$schema")
+    schema.pop("$schema", None)
+    assert published == schema
+    first_lines = {path: path.read_text().splitlines()[0] for path in Path("flows").glob("*.yaml")}
+    assert all(line.startswith("# yaml-language-server: $schema=") for line in first_lines.values())

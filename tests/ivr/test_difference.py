@@ -1,0 +1,48 @@
+"""What changed, in a supervisor's words."""
+
+from ivr.difference import differences
+from ivr.flow import Flow
+from tests.ivr.test_check import MAIN, checked
+
+OLD = """\
+  start:
+    menu:
+      1: {say: 贷款, go: loan}
+      2: {say: 提取, go: bye}
+      3: {say: 网点, go: bye}
+  loan: {say: 贷款说明。, next: start}
+  bye: {hang_up: 再见。}
+"""
+NEW = """\
+  start:
+    menu:
+      1: {say: 贷款业务, go: loan}
+      3: {say: 网点, go: bye}
+      4: {say: 缴存, go: bye}
+  loan: {say: 新的贷款说明。, next: start}
+  bye: {hang_up: 再见。}
+"""
+
+
+def flow(nodes: str, main: str = MAIN) -> Flow:
+    loaded = checked(nodes, main)
+    assert loaded.flow, [fault.tell() for fault in loaded.faults]
+    return loaded.flow
+
+
+def test_changes_are_told_menu_by_menu() -> None:
+    later = MAIN.replace("wait: 5s", "wait: 8s")
+    assert list(differences(flow(OLD), flow(NEW, later))) == [
+        "main: 等待规则改为 wait 8 秒，tries 3，then agent,原来是 wait 5 秒，tries 3，then agent",
+        "start: 按键 1 改为 贷款业务(loan),原来是 贷款(loan)",
+        "start: 取消按键 2",
+        "start: 新增按键 4 缴存(bye)",
+        "loan: 说的话改为 新的贷款说明。,原来是 贷款说明。",
+    ]
+    assert "start: key 2 is gone" in list(differences(flow(OLD), flow(NEW), "en"))
+    assert list(differences(flow(OLD), flow(OLD))) == []
+
+
+def test_new_and_changed_kinds() -> None:
+    again = OLD.replace("bye: {hang_up: 再见。}", "bye: {say: 再见。, next: end}\n  end: {hang_up: 再会。}")
+    assert list(differences(flow(OLD), flow(again))) == ["bye: 从 hang_up 改为 say", "end: 新增(hang_up)"]

@@ -1,0 +1,95 @@
+"""Calls as they are kept, on SQLite and PostgreSQL: resumed from their state, written behind, masked."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.privacy import Privacy
+from hotline.database import open_database
+from hotline.migrations import upgrade
+from ivr.call import Call
+from ivr.records import CallRecords
+from ivr.state import State
+from ivr.tables import audit, call_steps, calls
+from tests.ivr.golden import BEGIN
+
+PRIVACY = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
+
+
+def a_call(**state: object) -> Call:
+    given = {"caller": "13900000001", "started": BEGIN.isoformat(), "node": "main/main", "waiting": "keys"} | state
+    return Call("asterisk-1", "asterisk", State("v1", **given))  # type: ignore[arg-type]
+
+
+async def test_a_call_is_resumed_from_its_state(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    first = CallRecords(engine, PRIVACY)
+    await first.start()
+    call = a_call(person={"kind": "employee", "account": "321100123"}, answers={"month": "2026-03"})
+    call.steps = [("main/welcome", BEGIN), ("main/main", BEGIN)]
+    await first.save(call)
+    await first.stop()
+
+    second = CallRecords(engine, PRIVACY)
+    await second.start()
+    assert await second.resume("asterisk-1") == call.state
+    assert await second.resume("asterisk-2") is None
+    call.steps = [("main/agent", BEGIN + timedelta(seconds=7))]
+    call.state.waiting, call.state.outcome = "over", "transferred"
+    call.ended_at = BEGIN + timedelta(seconds=9)
+    await second.save(call)
+    assert await second.resume("asterisk-1") is None
+    await second.stop()
+    async with engine.connect() as connection:
+        steps = (await connection.execute(select(call_steps).order_by(call_steps.c.n))).all()
+        row = (await connection.execute(select(calls))).one()
+    assert [(step.node, step.seconds) for step in steps] == [("main/welcome", 0), ("main/main", 7), ("main/agent", 2)]
+    assert (row.outcome, row.state, row.ended_at) == ("transferred", None, call.ended_at)
+
+
+async def test_nothing_personal_is_readable(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    await records.save(a_call(person={"kind": "employee", "account": "321100123"}))
+    records.note("asterisk-1", "report:balance", "ok", "321100123", BEGIN)
+    await records.save(a_call())
+    await records.stop()
+    async with engine.connect() as connection:
+        rows = [str(row) for table in (calls, audit) for row in await connection.execute(select(table))]
+        look = (await connection.execute(select(audit))).one()
+    assert (look.action, look.outcome, look.person_masked) == ("report:balance", "ok", "*****0123")
+    assert len(rows) == 2
+    assert not any("13900000001" in row or "321100123" in row for row in rows)
+
+
+async def test_a_database_that_is_away_does_not_hold_a_call(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite+aiosqlite:///{tmp_path / 'later.db'}")
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    call = a_call()
+    await records.save(call)  # there are no tables yet
+    assert await records.resume(call.id) is None
+    await upgrade(engine)
+    await records.save(call)
+    await records.stop()
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM calls"))).scalar() == 1
+    await engine.dispose()
+
+
+async def test_many_calls_at_once(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    many = [a_call() for _ in range(300)]
+    for number, call in enumerate(many):
+        call.id = f"asterisk-{number}"
+    await asyncio.gather(*(records.save(call) for call in many))
+    await records.stop()
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM calls"))).scalar() == len(many)

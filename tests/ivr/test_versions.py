@@ -1,0 +1,75 @@
+"""A changed folder is taken up by itself; a bad or half-written one changes nothing; a call keeps its version."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from hotline.migrations import upgrade
+from ivr.loader import load
+from ivr.versions import FlowVersions, NoFlow
+from tests.ivr.golden import PHRASES
+from tests.ivr.test_check import MAIN
+
+GOOD = MAIN + "  start: {menu: {1: {say: 第一版, go: agent}}}\n"
+BETTER = GOOD.replace("第一版", "第二版")
+LOAD = partial(load, phrases=PHRASES)
+
+
+async def versions_of(folder: Path, engine: AsyncEngine) -> FlowVersions:
+    await upgrade(engine)
+    return FlowVersions(folder, LOAD, engine)
+
+
+async def changed(versions: FlowVersions, version: str) -> None:
+    async with asyncio.timeout(10):
+        while versions.current.version == version:
+            await asyncio.sleep(0.05)
+
+
+async def refused(versions: FlowVersions) -> None:
+    async with asyncio.timeout(10):
+        while versions.faults is None:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_good_change_is_taken_up_and_the_old_stays_for_its_calls(tmp_path: Path, engine: AsyncEngine) -> None:
+    (tmp_path / "main.yaml").write_text(GOOD)
+    versions = await versions_of(tmp_path, engine)
+    await versions.start()
+    first = versions.current.version
+    (tmp_path / "main.yaml").write_text(BETTER)
+    await changed(versions, first)
+    await versions.stop()
+
+    other = await versions_of(tmp_path, engine)  # another node, or this one after a restart
+    await other.start()
+    old = await other.version(first)
+    assert old and old.nodes["main/start"].menu["1"].say == {"zh": "第一版"}
+    assert other.current.nodes["main/start"].menu["1"].say == {"zh": "第二版"}
+    assert await other.version("000000000000") is None
+    await other.stop()
+
+
+@pytest.mark.parametrize("bad", [b"", b"title: ", BETTER[: len(BETTER) // 2].encode(), b"\xff\xfe", b"- 1\n"])
+async def test_a_fault_changes_nothing(tmp_path: Path, engine: AsyncEngine, bad: bytes) -> None:
+    (tmp_path / "main.yaml").write_text(GOOD)
+    versions = await versions_of(tmp_path, engine)
+    await versions.start()
+    first = versions.current.version
+    (tmp_path / "main.yaml").write_bytes(bad)
+    await refused(versions)
+    assert versions.current.version == first
+    (tmp_path / "main.yaml").unlink()
+    (tmp_path / "main.yaml").write_text(BETTER)
+    await changed(versions, first)
+    assert versions.faults is None
+    await versions.stop()
+
+
+async def test_nothing_starts_without_a_good_flow(tmp_path: Path, engine: AsyncEngine) -> None:
+    versions = await versions_of(tmp_path, engine)
+    with pytest.raises(NoFlow, match=r"main.yaml"):
+        await versions.start()
