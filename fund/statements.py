@@ -1,20 +1,23 @@
-"""One statement, one round trip: why a look-up costs a call a quarter of a millisecond and not a whole one.
+"""One statement, one round trip: why a look-up costs a call 0.2 ms of CPU and not a whole millisecond.
 
-SQLAlchemy writes the SQL and converts the values; the driver's own connection runs it. That skips the emulated
-cursor (four thread changes a statement under SQLite, a transaction under PostgreSQL). A statement is its own
-transaction, so whatever must happen together has to fit into one.
+SQLAlchemy pools the connections, writes the SQL and converts the values; the driver's own connection runs it. That
+skips the emulated cursor (four thread changes a statement under SQLite, a transaction under PostgreSQL). A statement
+is its own transaction, so whatever must happen together has to fit into one. It is fastest on an engine opened with
+`open_database(..., autocommit=True)`, and right on any.
 """
 
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Insert, Select, Update
-from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
+from sqlalchemy.util import await_only, greenlet_spawn
 
 Row = dict[str, Any]
+_Found = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any] | None
 
 
@@ -34,12 +37,7 @@ class Statement:
         compiled = self._compiled.get(engine.dialect.name)
         if compiled is None:
             compiled = self._compiled[engine.dialect.name] = _Compiled(self._core, engine.dialect)
-        async with engine.connect() as connection:
-            try:
-                found = await _run(await _driver(connection), compiled.sql, compiled.arguments(values))
-            except BaseException:
-                await connection.invalidate()  # nobody knows what state it is in
-                raise
+        found = await greenlet_spawn(_run, engine.sync_engine, compiled.sql, compiled.arguments(values))
         return compiled.rows(found)
 
 
@@ -61,7 +59,7 @@ class _Compiled:
         given = {**self._preset, **values}
         return [convert(given[name]) if convert else given[name] for name, convert in self._binds]
 
-    def rows(self, found: Sequence[Sequence[Any]]) -> list[Row]:
+    def rows(self, found: _Found) -> list[Row]:
         return [
             {
                 name: convert(value) if convert else value
@@ -76,14 +74,25 @@ def _processor(kind: TypeEngine[Any], dialect: Dialect, way: str) -> _Convert:
     return impl.bind_processor(dialect) if way == "bind" else impl.result_processor(dialect, None)
 
 
-async def _driver(connection: AsyncConnection) -> Any:
-    """The `asyncpg.Connection` or `aiosqlite.Connection` inside."""
-    return (await connection.get_raw_connection()).driver_connection
+def _run(engine: Engine, sql: str, arguments: list[Any]) -> _Found:
+    """One trip through the pool, inside the greenlet that lets the pool wait."""
+    connection = engine.raw_connection()
+    while getattr(connection.driver_connection, "is_closed", bool)():  # asyncpg knows that its server went away
+        connection.invalidate()
+        connection = engine.raw_connection()
+    try:
+        return await_only(_fetch(connection.driver_connection, sql, arguments))
+    except BaseException:
+        connection.invalidate()  # nobody knows what state it is in
+        raise
+    finally:
+        connection.close()
 
 
-async def _run(driver: Any, sql: str, arguments: list[Any]) -> Sequence[Sequence[Any]]:
-    if hasattr(driver, "fetch"):  # asyncpg: prepares each text once per connection, commits by itself
-        return await driver.fetch(sql, *arguments)  # type: ignore[no-any-return]
+async def _fetch(driver: Any, sql: str, arguments: list[Any]) -> _Found:
+    """`driver` is an `asyncpg.Connection` or an `aiosqlite.Connection`."""
+    if hasattr(driver, "fetch"):  # asyncpg prepares each text once per connection, and commits by itself
+        return cast(_Found, await driver.fetch(sql, *arguments))
     try:
         rows = await driver.execute_fetchall(sql, arguments)
     except CancelledError:
@@ -91,4 +100,4 @@ async def _run(driver: Any, sql: str, arguments: list[Any]) -> Sequence[Sequence
         raise
     if driver.in_transaction:  # unless the engine is in autocommit
         await driver.commit()
-    return rows  # type: ignore[no-any-return]
+    return cast(_Found, rows)

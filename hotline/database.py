@@ -8,14 +8,19 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 
-def open_database(url: str, *, read_only: bool = False) -> AsyncEngine:
-    """An engine for `url`. SQLite: WAL, a busy timeout of 10 s, foreign keys on, the folder made if missing."""
+def open_database(url: str, *, read_only: bool = False, autocommit: bool = False) -> AsyncEngine:
+    """An engine for `url`. SQLite: WAL, a busy timeout of 10 s, foreign keys on, the folder made if missing.
+
+    With `autocommit` every statement is its own transaction, which is what `fund.statements` is fastest on;
+    a database that is only read is always opened so.
+    """
+    modes = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True} if autocommit or read_only else {}
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True, pool_size=10)
+        return create_async_engine(url, pool_pre_ping=not modes, pool_size=10, **modes)
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url)
+    engine = create_async_engine(url, **modes)
     event.listen(engine.sync_engine, "connect", _query_only if read_only else _durable)
     return engine
 
