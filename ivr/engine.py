@@ -268,8 +268,8 @@ class Turn:
         *,
         personal: bool = False,
     ) -> tuple[Piece, ...]:
-        language: Any = self.state.language
-        template = text.get(language) or next(iter(text.values()), "")
+        language: Any = self.state.language if self.state.language in text else next(iter(text), "zh")
+        template = text.get(language, "")
         known = dict(values or {})
         for name in placeholders(template):
             if name.startswith("fact."):

@@ -1,8 +1,6 @@
 """How an utterance is made of sounds: recordings where there are any, the voice for the rest, pauses between. Pure."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
 from typing import NamedTuple
 
 from ivr.reading import reading
@@ -16,7 +14,7 @@ _PAUSE_SECONDS = {
     **dict.fromkeys(";:\uff1b\uff1a\u2026\u2014", _CLAUSE),
     **dict.fromkeys(",\uff0c\u3001", _COMMA),
 }
-_SENTENCE_ENDS = re.compile(r"(?<=[\u3002\uff01\uff1f\n])|(?<![ap]\.m\.)(?<=[.!?])\s+")
+_SENTENCE_ENDS = tuple(mark for mark, seconds in _PAUSE_SECONDS.items() if seconds == _SENTENCE)
 
 
 class Stretch(NamedTuple):
@@ -38,34 +36,45 @@ def stretches(pieces: Iterable[Piece], recorded: Callable[[Piece], str]) -> list
 
     `recorded` gives the file of a piece's recording, or nothing.
     Fixed words without a recording are one sound from one sentence's end to the next, so that they get a natural tune
-    and any order of sentences is soon at hand.
+    and sentences are soon at hand in any order.
     """
     made: list[tuple[float, Stretch]] = []
     between = ""
     for group, file in _groups(pieces, recorded):
-        text = Utterance(group).text
+        text, language = Utterance(group).text, group[0].language
         brisk = all(piece.fragment for piece in group)
-        for sentence in [text] if file else _SENTENCE_ENDS.split(text):
-            words = sentence.strip(PAUSES)
-            before, _, after = sentence.partition(words) if words else (sentence, "", "")
-            between += before
-            if words:
-                pause = _pause(between, tight=brisk and made[-1][1].brisk) if made else 0.0
-                language, personal = group[0].language, group[0].personal and not brisk
-                made.append((pause, Stretch(reading(words, language), language, brisk, personal, file)))
-                between = after
+        words = text if brisk else text.strip(PAUSES)
+        before, _, after = text.partition(words) if words else (text, "", "")
+        between += before
+        if words:
+            pause = _pause(between, tight=brisk and made[-1][1].brisk) if made else 0.0
+            personal = group[0].personal and not brisk
+            made.append((pause, Stretch(reading(words, language), language, brisk, personal, file)))
+            between = after
     return made
 
 
 def _groups(pieces: Iterable[Piece], recorded: Callable[[Piece], str]) -> Iterator[tuple[tuple[Piece, ...], str]]:
     """Pieces that are made in one go, with the file of their recording."""
-    marked = [(piece, file, at if file or piece.personal else None)
-              for at, piece in enumerate(pieces) for file in [recorded(piece)]]  # fmt: skip
-    for (file, _, _), group in groupby(marked, key=lambda mark: (mark[1], mark[2], mark[0].language)):
-        yield tuple(piece for piece, _, _ in group), file
+    group: tuple[Piece, ...] = ()
+    for piece in pieces:
+        file = recorded(piece)
+        alone = file or piece.personal
+        if group and (alone or group[-1].language != piece.language or _ends_a_sentence(group[-1])):
+            yield group, ""
+            group = ()
+        if alone:
+            yield (piece,), file
+        else:
+            group += (piece,)
+    if group:
+        yield group, ""
+
+
+def _ends_a_sentence(piece: Piece) -> bool:
+    return not piece.fragment and piece.text.rstrip(" ").endswith(_SENTENCE_ENDS)
 
 
 def _pause(between: str, *, tight: bool) -> float:
     longest = max((_PAUSE_SECONDS.get(mark, 0.0) for mark in between), default=0.0)
     return longest or (0.0 if tight else _WORD)
-

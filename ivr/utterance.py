@@ -15,6 +15,7 @@ from ivr.speech import Language, Value
 
 # What a recording leaves out at its ends: spaces, and punctuation of both scripts (\uff.. is its wide form).
 PAUSES = " \n,.;:!?\uff0c\u3002\uff1b\uff1a\uff01\uff1f\u3001\u2026\u2014()\uff08\uff09\u300a\u300b\u201c\u201d\""
+_SENTENCE_ENDS = re.compile(r"(?<=[\u3002\uff01\uff1f\n])(?!$)|(?<![ap]\.m\.)(?<=[.!?])\s+(?!$)")
 _NAME = re.compile(r"\w+(?:\.\w+)*")
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 
@@ -29,7 +30,7 @@ class TemplateFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One stretch of speech that is recorded, or synthesised, as a whole."""
+    """One stretch of speech that is recorded as a whole: a sentence, or what stands between two values."""
 
     text: str
     language: Language = "zh"
@@ -59,8 +60,8 @@ class Utterance:
         """What is heard, for transcripts and tests."""
         text = ""
         for piece in self.pieces:
-            apart = piece.language == "en" and text and text[-1].isalnum() and piece.text[:1].isalnum()
-            text += " " * bool(apart) + piece.text
+            apart = piece.language == "en" and not text[-1:].isspace() and piece.text[:1].isalnum()
+            text += " " * bool(text and apart) + piece.text
         return text
 
     @property
@@ -83,8 +84,8 @@ class Utterance:
 
 
 def said(text: str, language: Language = "zh") -> Utterance:
-    """Fixed words: one piece, recorded as a whole."""
-    return Utterance((Piece(text, language),))
+    """Fixed words, braces and all."""
+    return Utterance(_sentences((Piece(text, language),)))
 
 
 def placeholders(template: str) -> list[str]:
@@ -102,8 +103,9 @@ def fill(
     """A sentence with its values: `values` maps each placeholder to (kind, value), kinds being those of `speech`.
 
     A number before a measure is a count: `再试{left}次` with 2 is 再试两次. Values are personal unless the caller of
-    this function knows better; a text that is not becomes part of the sentence, to be recorded with it. Raises
-    `TemplateFault` for a placeholder without a value, `speech.Unspeakable` for a value that is not of its kind.
+    this function knows better; a text that is not becomes part of the sentence, to be recorded with it. Each sentence
+    is a piece of its own. Raises `TemplateFault` for a placeholder without a value, `speech.Unspeakable` for a value
+    that is not of its kind.
     """
     parts = _parsed(template)
     pieces: list[Piece] = []
@@ -117,7 +119,7 @@ def fill(
         if kind == "number" and _counts(parts[at - 1 : at], parts[at + 1 : at + 2]):
             kind = "count"
         pieces += spoken(kind, value, language, personal=personal)
-    return _merged(pieces)
+    return _sentences(_merged(pieces))
 
 
 _Part = tuple[str | None, str]  # (name, as written) of a placeholder, (None, words) of what stands between two
@@ -136,6 +138,15 @@ def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
             piece = replace(piece, text=merged.pop().text + piece.text)
         merged.append(piece)
     return tuple(merged)
+
+
+def _sentences(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """Fixed words are recorded sentence by sentence: a change to one leaves the others as they are."""
+    return tuple(
+        replace(piece, text=text)
+        for piece in pieces
+        for text in ([piece.text] if piece.fragment or piece.personal else _SENTENCE_ENDS.split(piece.text))
+    )
 
 
 def spoken(kind: str, value: Value, language: Language = "zh", *, personal: bool = True) -> tuple[Piece, ...]:

@@ -1,0 +1,119 @@
+"""The voice actor's script: everything fixed that callers can hear, each once, with where it is said. Pure.
+
+It comes from the flows, the system's phrases and the closed sets of `ivr.speech`; what is personal is not in it, only
+the words around it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ivr import speech
+from ivr.flow import Flow, MenuNode, ReportNode
+from ivr.reading import reading
+from ivr.recordings import name_of
+from ivr.speech import Language
+from ivr.utterance import PAUSES, Piece, Utterance, fill, placeholders
+
+_SYLLABLES_A_SECOND, _WORDS_A_SECOND = 3.8, 2.5  # an unhurried speaker
+_SOME_NUMBER = ("number", 3)  # stands for any: only the words around it matter
+_TEXTS = ("say", "each", "hang_up")  # what the nodes call what they say
+_WITH_KEYS = {"press", "star", "hash", "text_me"}  # phrases that are said where a node names a key
+_LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+Saying = tuple[str, Utterance]  # where it is said (`main/welcome`, `voice.yaml: hold`), and what
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing to record."""
+
+    name: str
+    language: Language
+    text: str
+    where: tuple[str, ...]
+
+    @property
+    def heard(self) -> str:
+        """How it is read aloud."""
+        return reading(self.text, self.language)
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes to say."""
+        if self.language == "en":
+            return len(self.heard.split()) / _WORDS_A_SECOND
+        pauses = sum(mark in PAUSES for mark in self.heard)
+        return (len(self.heard) - pauses) / _SYLLABLES_A_SECOND + 0.3 * pauses
+
+
+def script(sayings: Iterable[Saying]) -> list[Line]:
+    """What is to be recorded, in the order of the sayings, then the fragments of numbers and dates."""
+    found: dict[str, tuple[Piece, list[str]]] = {}
+    for where, utterance in [*sayings, *_fragments()]:
+        for piece in utterance.pieces:
+            if piece.script and not piece.personal and not (piece.fragment and where):
+                _, places = found.setdefault(name_of(piece.script, piece.language), (piece, []))
+                places += [where] if where and where not in places else []
+    return [Line(name, piece.language, piece.script, tuple(places)) for name, (piece, places) in found.items()]
+
+
+def to_build(sayings: Iterable[Saying]) -> list[Utterance]:
+    """What can be made before anybody calls: every saying, the fixed words around personal ones, and the fragments."""
+    built: dict[Utterance, None] = {}
+    for _, utterance in [*sayings, *_fragments()]:
+        fixed = [Utterance((piece,)) for piece in utterance.pieces if not piece.personal]
+        built |= dict.fromkeys(one for one in (fixed if utterance.personal else [utterance]) if one)
+    return list(built)
+
+
+def _fragments() -> Iterator[Saying]:
+    for language in _LANGUAGES:
+        for words in speech.fragments(language):
+            yield "", Utterance((Piece(words, language, fragment=True),))
+
+
+def sayings(flow: Flow, day: str) -> Iterator[Saying]:
+    """Everything a flow can say on an ISO `day`, in every language that it has; one number stands for all numbers."""
+    phrases = flow.phrases
+    for name, node in flow.nodes.items():
+        for words in filter(None, (getattr(node, text, None) for text in _TEXTS)):
+            for language in words:
+                yield name, _say(flow, day, words, language, personal=isinstance(node, ReportNode))
+        if isinstance(node, MenuNode):
+            yield from ((name, option) for option in _options(flow, day, node))
+        if isinstance(node, ReportNode) and node.text_me:
+            for language in phrases["text_me"]:
+                yield name, _say(flow, day, phrases["text_me"], language, key=_key_name(flow, node.text_me, language))
+    for name in sorted(phrases.keys() - _WITH_KEYS):
+        for language in phrases[name]:
+            yield f"voice.yaml: {name}", _say(flow, day, phrases[name], language)
+
+
+def _options(flow: Flow, day: str, node: MenuNode) -> Iterator[Utterance]:
+    """Each line of a menu with its key, as the engine says it."""
+    for key, option in node.menu.items():
+        for words in filter(None, (option.say, option.short)):
+            for language in words:
+                key_name = _key_name(flow, key, language)
+                press = _say(flow, day, flow.phrases["press"], language, key=key_name)
+                yield _say(flow, day, words, language) + press
+
+
+def _say(
+    flow: Flow, day: str, words: Mapping[Any, str], language: Any, *, personal: bool = False, **values: str
+) -> Utterance:
+    language = language if language in words else next(iter(words))
+    known: dict[str, tuple[str, Any]] = {name: ("text", value) for name, value in values.items()}
+    for name in placeholders(words[language]):
+        if name.startswith("fact."):
+            fact = flow.facts[name.removeprefix("fact.")]
+            value = fact.at(day)
+            known[name] = (fact.kind, value.get(language) or next(iter(value.values())))
+        known.setdefault(name, _SOME_NUMBER)
+    return Utterance(fill(words[language], known, language, personal=personal))
+
+
+def _key_name(flow: Flow, key: str, language: Any) -> str:
+    names = {"*": flow.phrases["star"], "#": flow.phrases["hash"]}.get(key, {})
+    return names.get(language, key)
