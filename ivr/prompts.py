@@ -122,12 +122,15 @@ class Prompts:
             raise NoSuchSound
         return wav
 
-    def make(self, utterance: Utterance) -> Prompt:
-        """What `prompt` gives, for threads and commands: this may read the disk, and wait for the voice."""
+    def make(self, utterance: Utterance, *, makeshift: bool = True) -> Prompt:
+        """What `prompt` gives, for threads and commands: this may read the disk, and wait for the voice.
+
+        Raises `VoiceFault`; with `makeshift` only if the spare voice fails too.
+        """
         try:
             return self._make(utterance, self._voice)
         except VoiceFault as fault:
-            if self._spare is None:
+            if self._spare is None or not makeshift:
                 raise
             log.warning("voice_failed", reason=str(fault))
             return self._make(utterance, self._spare)
@@ -137,6 +140,7 @@ class Prompts:
         return Prompt(plan.key, plan.personal, self._wav(plan, voice))
 
     def _plan(self, utterance: Utterance, voice: Voice) -> _Plan:
+        self._recordings.refresh()
         planned = self._planned if utterance.personal else self._common_plan
         return planned(utterance, voice.identity, self._recordings.edition)
 

@@ -9,7 +9,8 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from ivr import audio
 from ivr.audio import Sound
 from ivr.reading import reading
 from ivr.speech import Language
+
+_LOOK_SECONDS = 2.0
 
 
 @lru_cache(maxsize=4096)
@@ -47,16 +50,21 @@ class Recording:
 class Recordings:
     """A folder of recordings. `refresh` sees what another process imported; nothing else reads a file twice."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder, self._clock, self._looks_again = folder, clock, 0.0
         self._index = folder / "index.csv"
         self.edition: tuple[int, int] | None = None  # changes with every import
         self._known: Mapping[str, Recording] = {}
         self._load = lru_cache(maxsize=1024)(self._read)
-        self.refresh()
+        self._look()
 
     def refresh(self) -> None:
-        """Read the index again if it changed."""
+        """Read the index again if it changed; cheap, since it looks every two seconds at most."""
+        if self._clock() >= self._looks_again:
+            self._look()
+
+    def _look(self) -> None:
+        self._looks_again = self._clock() + _LOOK_SECONDS
         stamp = _stamp(self._index)
         if stamp != self.edition:
             text = self._index.read_text("utf-8") if stamp else ""
@@ -112,7 +120,7 @@ class Recordings:
         writer.writerow(field.name for field in fields(Recording))
         writer.writerows(astuple(known[name]) for name in sorted(known))
         write_whole(self._index, text.getvalue().encode())
-        self.refresh()
+        self._look()
         self._clear_out()
 
     def _clear_out(self) -> None:
