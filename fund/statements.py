@@ -10,7 +10,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Insert, Select, Update
+from sqlalchemy import Select, TextualSelect
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
@@ -27,7 +27,7 @@ class Statement:
     It must return columns (`select`, or `returning`). `name` is what logs call it.
     """
 
-    def __init__(self, name: str, core: Select[Any] | Insert | Update) -> None:
+    def __init__(self, name: str, core: Select[Any] | TextualSelect) -> None:
         self.name = name
         self._core = core
         self._compiled: dict[str, _Compiled] = {}
@@ -44,7 +44,7 @@ class Statement:
 class _Compiled:
     """The SQL of one kind of database, and how values go in and come out."""
 
-    def __init__(self, core: Select[Any] | Insert | Update, dialect: Dialect) -> None:
+    def __init__(self, core: Select[Any] | TextualSelect, dialect: Dialect) -> None:
         compiled = core.compile(dialect=dialect)
         self.sql = str(compiled)
         self._preset = compiled.params
