@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from ivr import spoken_en, spoken_zh
 
@@ -44,7 +44,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2})?", re.ASCII)
 
 
 class Unspeakable(ValueError):
-    """{value} 不能读作{kind}:应为{wanted}。 / {value} cannot be spoken as {kind}: give {wanted}."""
+    """A value cannot be spoken as the kind that was asked for: the message says what would fit."""
 
     def __init__(self, kind: str, value: object) -> None:
         self.kind, self.value = kind, str(value)[:40]
@@ -52,9 +52,13 @@ class Unspeakable(ValueError):
 
     def told(self, language: Language) -> str:
         """The message in one language."""
-        name, wanted = _WANTED.get(self.kind, _NO_KIND)[language]
-        template = cast(str, self.__doc__).split(" / ")[language == "en"]
-        return template.format(value=repr(self.value), kind=name, wanted=wanted)
+        if self.kind not in _WANTED:
+            kinds = "、".join(_WANTED) if language == "zh" else ", ".join(_WANTED)
+            return f'没有 "{self.kind}" 这一类,应为 {kinds}' if language == "zh" else f'no "{self.kind}", but {kinds}'
+        name, wanted = _WANTED[self.kind][language]
+        if language == "zh":
+            return f'"{self.value}" 不能读作{name},应为{wanted}'
+        return f'"{self.value}" cannot be spoken as {name}: give {wanted}'
 
 
 _WANTED: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -89,10 +93,6 @@ _WANTED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "zh": ("文字", f"1 至 {_LONGEST_TEXT} 个字"),
         "en": ("text", f"1 to {_LONGEST_TEXT} characters"),
     },
-}
-_NO_KIND = {
-    "zh": ("这一类", "以下类别之一:" + "、".join(_WANTED)),
-    "en": ("that kind", "one of the kinds " + ", ".join(_WANTED)),
 }
 
 
