@@ -1,0 +1,350 @@
+"""FastAGI, the protocol by which Asterisk lets a TCP server lead a call: one connection a call, one line a command.
+
+Asterisk connects and sends `agi_name: value` lines up to an empty one; then it answers each command we send. Strangers
+may reach the port too, and a caller may write nonsense into a SIP header, so whatever is not exactly Asterisk's part of
+the conversation closes the connection; Asterisk's dialplan then goes on without us. Nothing that passes here is logged:
+it may be a PIN.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import structlog
+
+from ivr.line import Gone
+
+log = structlog.get_logger()
+
+ALL_KEYS = "0123456789*#"
+LONGEST_LINE = 2048  # Asterisk's own limit
+_MOST_FIELDS = 64
+_FIELD = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.*)", re.DOTALL)
+_RESULT = re.compile(r"200 result=(-?[0-9A-D*#]*)(?: \((.*)\))?(?: endpos=(\d+))?", re.DOTALL)
+_UNFIT = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class ProtocolFault(Gone):
+    """The other side does not speak FastAGI; the connection is closed."""
+
+
+class CommandRefused(Exception):
+    """Asterisk does not know the command, or cannot carry it out: correct the command."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reply:
+    """A `200` answer: `200 result=<result> (<text>) endpos=<played>`. May hold a PIN."""
+
+    result: str
+    text: str | None = None
+    played: int | None = None  # samples, when the command was STREAM FILE
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Digits:
+    """What GET DATA heard, and what ended it: the `#` key, time, or the last digit asked for."""
+
+    digits: str
+    ended_by: Literal["key", "timeout", "full"]
+
+
+def parse_environment(lines: list[str]) -> dict[str, str]:
+    """The fields that open a connection. Raises `ProtocolFault`, also for a name given twice (smuggled in)."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        found = _FIELD.fullmatch(line)
+        if found is None or found[1] in fields:
+            raise ProtocolFault("not an AGI environment")
+        fields[found[1]] = found[2]
+    if fields.get("agi_network") != "yes" or not fields.get("agi_uniqueid"):
+        raise ProtocolFault("not an AGI environment")
+    return fields
+
+
+def parse_reply(line: str) -> Reply:
+    """One answer line. Raises `CommandRefused`, `Gone` (511: the channel is dead), `ProtocolFault`."""
+    found = _RESULT.fullmatch(line)
+    if found:
+        return Reply(found[1], found[2], int(found[3]) if found[3] else None)
+    match line[:3]:
+        case "510" | "520":
+            raise CommandRefused(line[:3])
+        case "511":
+            raise Gone("hung up")
+        case _:
+            raise ProtocolFault("not an AGI answer")
+
+
+def command(*words: str) -> bytes:
+    """A command line: later words are quoted. Raises `ValueError` for what a line cannot carry."""
+    verb, *arguments = words
+    quoted = ['"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in arguments]
+    line = " ".join([verb, *quoted])
+    encoded = line.encode()
+    if _UNFIT.search(line) or len(encoded) >= LONGEST_LINE:
+        raise ValueError(f"{verb}: an argument holds a control character, or the line is too long")
+    return encoded + b"\n"
+
+
+class AgiCall:
+    """One call, between two of its commands or in the middle of one. Every command raises `Gone` after a hang-up."""
+
+    def __init__(self, fields: Mapping[str, str], transport: asyncio.Transport, *, idle_seconds: float) -> None:
+        self.fields = fields
+        self._transport, self._idle_seconds = transport, idle_seconds
+        self._loop = asyncio.get_running_loop()
+        self.task: asyncio.Task[None] | None = None  # whoever leads this call
+        self._reply: asyncio.Future[Reply] | None = None
+        self._heard: Callable[[str], None] | None = None  # set while keys are overheard between commands
+        self._overheard_file = ""
+        self._idle: asyncio.TimerHandle | None = None
+        self._multi_line = False
+        self.gone = False
+        self._rest()
+
+    # commands
+
+    async def get_data(self, file: str, wait_ms: int, most: int) -> Digits:
+        """Play, then collect up to `most` keys with `wait_ms` of silence allowed. A key cuts the file; `""`: none."""
+        reply = await self.send(command("GET DATA", file, str(wait_ms), str(most)))
+        if reply.result == "-1":
+            raise await self._failure(file)
+        if reply.text == "timeout":
+            return Digits(reply.result, "timeout")
+        return Digits(reply.result, "full" if len(reply.result) >= most else "key")
+
+    async def stream_file(self, file: str, escape: str = "", offset: int = 0) -> tuple[str, int]:
+        """Play up to its end or one of the `escape` keys: the key, or `""`, and the sample reached."""
+        reply = await self.send(command("STREAM FILE", file, escape, str(offset)))
+        if reply.result == "-1":
+            raise await self._failure(file)
+        return _key(reply), reply.played or 0
+
+    async def set_variable(self, name: str, value: str) -> None:
+        """Set a channel variable, or a function such as `TIMEOUT(absolute)`."""
+        await self.send(command("SET VARIABLE", name, value))
+
+    async def evaluate(self, expression: str) -> str:
+        """What an expression such as `${EPOCH}` is on the channel."""
+        return (await self.send(command("GET FULL VARIABLE", expression))).text or ""
+
+    async def send(self, line: bytes) -> Reply:
+        """Send a whole command and wait for its answer."""
+        if self._heard:
+            await self._stop_overhearing()
+        return await self._exchange(line)
+
+    def overhear(self, file: str, heard: Callable[[str], None]) -> None:
+        """Until the next command: play `file` (silence) and report each key, which Asterisk else throws away."""
+        if not (self.gone or self._reply or self._heard):
+            self._heard, self._overheard_file = heard, file
+            self._transport.write(command("STREAM FILE", file, ALL_KEYS))
+
+    def close(self) -> None:
+        """Give the call back to the dialplan."""
+        self._transport.close()
+
+    # what goes on between
+
+    async def _exchange(self, line: bytes) -> Reply:
+        if self.gone:
+            raise Gone
+        if self._idle:
+            self._idle.cancel()
+        self._reply = self._loop.create_future()
+        self._transport.write(line)
+        try:
+            return await self._reply
+        finally:
+            self._reply = None
+            self._rest()
+
+    async def _stop_overhearing(self) -> None:
+        """A new command ends STREAM FILE without an answer, unless its answer is under way: NOOP tells them apart."""
+        self._overheard_file = ""
+        await self._exchange(command("NOOP"))
+        self._heard = None
+
+    async def _failure(self, file: str) -> Exception:
+        """-1 is the answer both to a hang-up, of which we are told at once, and to a file that is not there."""
+        for _ in range(20):
+            if self.gone:
+                return Gone("hung up")
+            await asyncio.sleep(0.01)
+        return FileNotFoundError(file.rpartition("/")[2])
+
+    def _rest(self) -> None:
+        """Between two commands the caller hears nothing: if our own side is stuck, let the dialplan go on."""
+        if not self.gone:
+            self._idle = self._loop.call_later(self._idle_seconds, self._stuck)
+
+    def _stuck(self) -> None:
+        log.error("agi_stuck", seconds=self._idle_seconds)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Leave the call to the dialplan as it is; its saved state stays, so that it can go on elsewhere."""
+        if self.task:
+            self.task.cancel()
+        self._transport.abort()
+
+    # what the connection tells us
+
+    def line_received(self, line: str) -> None:
+        """One line from Asterisk, without its end."""
+        if line == "HANGUP":
+            self.lost()
+        elif self._multi_line or line.startswith("520-"):
+            self._multi_line = not line.startswith("520 ")
+            if not self._multi_line:
+                self._answer(CommandRefused("520"))
+        else:
+            self._take(line)
+
+    def _take(self, line: str) -> None:
+        try:
+            reply = parse_reply(line)
+        except (CommandRefused, Gone) as fault:
+            self._answer(fault)
+            return
+        if self._heard and reply.played is not None:
+            self._overheard(self._heard, reply)
+        else:
+            self._answer(reply)
+
+    def _overheard(self, heard: Callable[[str], None], reply: Reply) -> None:
+        if reply.result == "-1":
+            return
+        heard(_key(reply))
+        if self._overheard_file:
+            self._transport.write(command("STREAM FILE", self._overheard_file, ALL_KEYS))
+
+    def _answer(self, outcome: Reply | Exception) -> None:
+        if isinstance(outcome, ProtocolFault) or self._reply is None or self._reply.done():
+            self._transport.abort()
+        elif isinstance(outcome, Reply):
+            self._reply.set_result(outcome)
+        else:
+            self._reply.set_exception(outcome)
+
+    def lost(self) -> None:
+        """The caller or the connection is gone."""
+        self.gone = True
+        if self._idle:
+            self._idle.cancel()
+        if self._reply and not self._reply.done():
+            self._reply.set_exception(Gone("hung up"))
+
+
+def _key(reply: Reply) -> str:
+    """STREAM FILE answers with the key's character code, or 0."""
+    code = int(reply.result or 0)
+    return chr(code) if code > 0 else ""
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection: fields first, then a call."""
+
+    def __init__(self, server: "AgiServer") -> None:
+        self._server = server
+        self._buffer = b""
+        self._lines: list[str] = []
+        self._size = 0
+        self.call: AgiCall | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._deadline = asyncio.get_running_loop().call_later(self._server.fields_seconds, self.transport.abort)
+        if not self._server.admit(self):
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        try:
+            for line in lines:
+                self._line(line.decode("utf-8", "replace"))
+            if len(self._buffer) > LONGEST_LINE:
+                raise ProtocolFault("a line without end")
+        except ProtocolFault:
+            self._server.refused += 1
+            self.transport.abort()
+
+    def _line(self, line: str) -> None:
+        if self.call:
+            self.call.line_received(line)
+        elif line:
+            self._size += len(line)
+            if len(self._lines) >= _MOST_FIELDS or self._size > 4 * LONGEST_LINE:
+                raise ProtocolFault("too much of an environment")
+            self._lines.append(line)
+        else:
+            fields = parse_environment(self._lines)
+            self._deadline.cancel()
+            self.call = AgiCall(fields, self.transport, idle_seconds=self._server.idle_seconds)
+            self.call.task = asyncio.get_running_loop().create_task(self._carry(self.call))
+
+    async def _carry(self, call: AgiCall) -> None:
+        try:
+            await self._server.handle(call)
+        except Gone:
+            pass
+        except Exception:
+            log.exception("agi_call_failed")
+        finally:
+            call.close()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._deadline.cancel()
+        self._server.leave(self)
+        if self.call:
+            self.call.lost()
+
+
+class AgiServer:
+    """Accepts calls on a port and gives each to `handle`. `stop` leaves the calls in progress to the dialplan."""
+
+    def __init__(
+        self,
+        handle: Callable[[AgiCall], Awaitable[None]],
+        *,
+        most_calls: int = 2000,
+        fields_seconds: float = 3.0,
+        idle_seconds: float = 4.0,
+    ) -> None:
+        """`idle_seconds`: a call for which we find nothing to do for so long goes back to the dialplan."""
+        self.handle, self.most_calls = handle, most_calls
+        self.fields_seconds, self.idle_seconds = fields_seconds, idle_seconds
+        self.refused = 0  # connections that were too many, or did not speak FastAGI
+        self._connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port (useful when 0 was asked for)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=512)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection: Asterisk asks the next node, or people."""
+        if self._server:
+            self._server.close()
+        calls = [connection.call for connection in self._connections if connection.call]
+        for call in calls:
+            call.abandon()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        await asyncio.gather(*(call.task for call in calls if call.task), return_exceptions=True)
+
+    def admit(self, connection: _Connection) -> bool:
+        """Count a new connection in, if there is room."""
+        self._connections.add(connection)
+        room = len(self._connections) <= self.most_calls
+        self.refused += not room
+        return room
+
+    def leave(self, connection: _Connection) -> None:
+        """Count a connection out."""
+        self._connections.discard(connection)

@@ -1,0 +1,219 @@
+"""The telephone line: a call that Asterisk carries and this service leads, by FastAGI.
+
+Asterisk's dialplan is the caller's safety net (`deploy/asterisk/extensions.conf`), and three things here hold it up:
+`HOTLINE_NEXT` says what comes after us, and when it is not set the dialplan asks again; `TIMEOUT(absolute)` is moved
+ahead before each thing that takes time, so that a frozen service loses the call to people; and a connection on which we
+stay silent too long is closed (`ivr.lines.agi`).
+
+Asterisk throws away keys pressed between two commands. That gap is a fraction of a millisecond when we answer at once;
+when we do not, silence is played that any key cuts, and the key is kept.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Any, TypeVar
+
+import structlog
+
+from fund.phone import NotAPhone, normalise
+from ivr.actions import Listen, Say
+from ivr.call import LAST_RESORT_QUEUE, Switchboard
+from ivr.keys import Keypad
+from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, ProtocolFault
+from ivr.utterance import Utterance
+
+log = structlog.get_logger()
+
+SILENT_SECONDS = 4.0  # a caller who hears nothing for so long, outside a question's own wait, is taken from us
+OVERHEAR_SECONDS = 0.02  # after so long without a command, keys are overheard
+CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
+SILENCE_FILE = "silence/10"  # of Asterisk's own sounds
+_CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUEUE = re.compile(r"[a-z][a-z0-9_]{0,30}")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A sound that Asterisk can play: an http(s) address, or a file of a disk it shares, without `.wav`; its length."""
+
+    address: str
+    seconds: float
+
+
+Render = Callable[[Utterance], Awaitable[Audio]]
+_NOTHING = Utterance()
+
+
+class AsteriskLine:
+    """See `ivr.line.Line`."""
+
+    name = "asterisk"
+
+    def __init__(self, agi: AgiCall, render: Render, *, most_waiting: int = 50) -> None:
+        """`most_waiting`: a queue with so many callers is full."""
+        self._agi, self._render, self._most_waiting = agi, render, most_waiting
+        self._keys = Keypad()
+        self._loop = asyncio.get_running_loop()
+        self._gap: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
+        self.told = False  # whether the dialplan knows what comes after us
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        """Say, then collect keys; what can be interrupted is played by the command that collects."""
+        *before, (last, interruptible) = _breaths(says) or [(_NOTHING, True)]
+        for words, cut in before:
+            await self._speak(words, cut)
+        if not interruptible:
+            await self._speak(last, False)
+            last = _NOTHING
+        digits = await self._collect(last, listen)
+        self._rest()
+        return digits
+
+    async def play(self, says: Sequence[Say]) -> None:
+        """Say, to the end or to a key."""
+        for words, interruptible in _breaths(says):
+            await self._speak(words, interruptible)
+        self._rest()
+
+    async def company(self, says: Sequence[Say], task: "asyncio.Task[Any]") -> None:
+        """Say while `task` runs, and the last of it again every few seconds."""
+        while not (task.done() or self._agi.gone):
+            await self.play(says)
+            self._overhear()
+            await asyncio.wait({task}, timeout=SILENT_SECONDS - 1)
+            says = says[-1:]
+
+    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+        """Say, then let the dialplan queue the caller, unless nobody is there or too many wait already."""
+        await self.play(says)
+        why = await self._obstacle(queue)
+        if why is None:
+            await self.leave("queue", queue)
+        return why
+
+    async def hang_up(self) -> None:
+        """Let the dialplan hang up."""
+        await self.leave("hangup")
+
+    async def leave(self, what: str, queue: str = "") -> None:
+        """Tell the dialplan what comes next, and give the call back to it."""
+        self._busy()
+        await self._agi.set_variable("HOTLINE_QUEUE", queue)
+        await self._agi.set_variable("HOTLINE_NEXT", what)
+        self.told = True
+        self._agi.close()
+
+    # speaking and collecting
+
+    async def _speak(self, words: Utterance, interruptible: bool) -> None:
+        escape, at = ALL_KEYS if interruptible else "", 0
+        while words and not (interruptible and not self._keys.idle):
+            key, at = await self._played(words, 0, partial(self._agi.stream_file, escape=escape, offset=at))
+            if not key:
+                return
+            self._keys.press(key)  # if it was only the `#` of the field before, go on from where it cut us off
+
+    async def _collect(self, words: Utterance, listen: Listen) -> str | None:
+        wait_ms = round(listen.wait_seconds * 1000)
+        digits, finished = self._keys.take(listen.most)
+        while not finished:
+            room = listen.most - len(digits)
+            heard = await self._played(
+                _NOTHING if digits else words,
+                listen.wait_seconds * min(room, 20),
+                partial(self._agi.get_data, wait_ms=wait_ms, most=room),
+            )
+            self._keys.press(heard.digits + "#" * (heard.ended_by == "key"))
+            digits, finished = self._keys.take(listen.most, digits)
+            if heard.ended_by == "timeout":
+                break
+        self._expect_closing()
+        return digits or None
+
+    async def _played(self, words: Utterance, wait_seconds: float, command: Callable[[str], Awaitable[T]]) -> T:
+        """Run a command with the sound of these words, once more if the sound was not there.
+
+        Asterisk loses a sound that two calls fetch at the same time for the first time.
+        """
+        for last_try in (False, True):
+            audio = await self._render(words) if words else Audio("", 0)
+            self._busy()
+            deadline = audio.seconds + wait_seconds + SILENT_SECONDS
+            await self._agi.set_variable("TIMEOUT(absolute)", f"{deadline:.1f}")
+            try:
+                return await command(audio.address)
+            except FileNotFoundError:
+                log.warning("sound_not_played", sound=audio.address.rpartition("/")[2], last_try=last_try)
+                if last_try:
+                    raise
+        raise AssertionError
+
+    async def _obstacle(self, queue: str) -> str | None:
+        """Why a caller cannot be sent to this queue now."""
+        if not _QUEUE.fullmatch(queue):
+            return "failed"
+        self._busy()
+        name = f"hotline-{queue}"
+        answer = await self._agi.evaluate(
+            f"${{QUEUE_EXISTS({name})}}/${{QUEUE_MEMBER({name},logged)}}/${{QUEUE_WAITING_COUNT({name})}}"
+        )
+        exists, logged_in, waiting = (int(part or 0) for part in answer.split("/"))
+        if not exists:
+            return "failed"
+        if not logged_in:
+            return "closed"
+        return "full" if waiting >= self._most_waiting else None
+
+    # the gap between two commands
+
+    def _busy(self) -> None:
+        if self._gap:
+            self._gap.cancel()
+
+    def _rest(self) -> None:
+        self._gap = self._loop.call_later(OVERHEAR_SECONDS, self._overhear)
+
+    def _overhear(self) -> None:
+        self._agi.overhear(SILENCE_FILE, self._keys.press)
+
+    def _expect_closing(self) -> None:
+        if self._closing:
+            self._closing.cancel()
+        self._closing = self._loop.call_later(CLOSING_SECONDS, self._keys.forget_closing)
+
+
+def _breaths(says: Sequence[Say]) -> list[tuple[Utterance, bool]]:
+    """What stands side by side and is interruptible alike is said in one breath: one sound, no gaps."""
+    return [
+        (sum((say.utterance for say in together), _NOTHING), interruptible)
+        for interruptible, together in groupby(says, lambda say: say.interruptible)
+    ]
+
+
+def caller_of(fields: Mapping[str, str]) -> str:
+    """The normalised number of the caller; empty when it is withheld, or nonsense."""
+    try:
+        return normalise(fields.get("agi_callerid", ""))
+    except NotAPhone:
+        return ""
+
+
+def asterisk_server(switchboard: Switchboard, render: Render, *, most_calls: int = 2000) -> AgiServer:
+    """A FastAGI server that gives each call to the switchboard, and each call back to the dialplan with an answer."""
+
+    async def answer(agi: AgiCall) -> None:
+        call_id = agi.fields["agi_uniqueid"]
+        if not _CALL_ID.fullmatch(call_id):
+            raise ProtocolFault("not a call id")
+        line = AsteriskLine(agi, render)
+        await switchboard.connect(line, call_id, caller_of(agi.fields))
+        if not (line.told or agi.gone):
+            await line.leave("queue", LAST_RESORT_QUEUE)
+
+    return AgiServer(answer, most_calls=most_calls)
