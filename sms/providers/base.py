@@ -1,6 +1,6 @@
 """What a provider is: two pure translations (`build_request`, `parse_reply`), one call (`send`), and what it tells us.
 
-To add one: `sms/providers/NAME.py` with a `Settings` model and a `Provider` subclass, its test in `tests/sms/providers/`
+To add one: `sms/providers/NAME.py` with a `Settings` model and a `Provider` subclass, its test in `tests/sms/`
 with a table of exact requests and replies, and one line in `sms/providers/__init__.py`. Nothing else changes.
 """
 
