@@ -4,7 +4,6 @@ Numbers and texts are sealed (`fund.privacy`); `*_hash` columns are keyed digest
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -34,8 +33,8 @@ class Moment(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value if value is None or dialect.name != "sqlite" else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 message = Table(
@@ -195,7 +194,7 @@ verification = Table(
     Column("channel", String(8), nullable=False, comment="sms, voice"),
     Column("to_hash", LargeBinary(16), nullable=False),
     Column("to_masked", String(20), nullable=False),
-    Column("nonce", LargeBinary(32), nullable=False, comment="chance the code is derived from, together with the pepper"),
+    Column("nonce", LargeBinary(32), nullable=False, comment="the chance a code is derived from, with the pepper"),
     Column("status", String(10), nullable=False, comment="pending, approved, expired, exhausted"),
     Column("attempts", Integer, nullable=False),
     Column("sends", Integer, nullable=False),

@@ -1,0 +1,315 @@
+"""The outbox: the one table that is the truth about every text, from `add` to the provider's answer.
+
+    add -> queued -> claim (`sending`, written before the wire) -> record (sent, failed, unknown, or queued again)
+
+A row is `sending` only while a living worker holds its lease; after a crash it becomes `unknown`, never `queued`.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Boolean, Case, Column, CursorResult, and_, bindparam, case, false, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fund.privacy import Unreadable, mask_number
+from sms.group import GroupCommit
+from sms.messages import Lane, Message, Quiet, Status
+from sms.numbers import operator_of
+from sms.store import Clock, Store, utc_now
+from sms.tables import message, message_part
+
+DEFAULT_LIFE = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of `add`: the row's id, its status, and whether it was there before (by its key, or as a repeat)."""
+
+    id: str
+    status: Status
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message in a worker's hands. Its row says `sending` (or still `unknown`, for a code on its second way)."""
+
+    id: str
+    lane: Lane
+    to: str
+    text: str
+    signature: str
+    params: Mapping[str, str]
+    template: str
+    quiet: Quiet
+    operator: str
+    client: str
+    parts: int
+    attempt: int
+    tried: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker has to say about a claimed message."""
+
+    id: str
+    status: Status
+    provider: str = ""
+    refs: tuple[str, ...] = ()
+    reason: str = ""
+    due_at: datetime | None = None  # when a worker should look at it again
+    tried: tuple[str, ...] = ()
+    dead: bool = False  # a person must decide
+
+
+Accepted = Callable[[Sequence[Outcome]], Awaitable[None]]  # told of outcomes with refs, after their commit
+
+
+class Outbox:
+    """Adds, claims and records, in group commits. Safe with any number of workers and processes."""
+
+    def __init__(self, store: Store, clock: Clock = utc_now) -> None:
+        self.store = store
+        self.clock = clock
+        self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
+        self.accepted: list[Accepted] = []
+        self.add = GroupCommit(self.add_many)
+        self.record = GroupCommit(self._record_many)
+
+    async def add_many(self, messages: Sequence[Message]) -> list[Added]:
+        """Store messages in one transaction. Two with one client and key (or one `once`) are one message."""
+        async with self.store.write() as connection:
+            results = await self.add_within(connection, messages)
+        self.announce(messages)
+        return results
+
+    async def add_within(self, connection: AsyncConnection, messages: Sequence[Message]) -> list[Added]:
+        """`add_many` as part of a larger transaction; call `announce` after its commit."""
+        rows = [self._row(each) for each in messages]
+        done = cast(CursorResult[Any], await connection.execute(self.store.insert_new(message), rows))
+        there = {} if done.rowcount == len(rows) else await _already_there(connection, rows)
+        if not self.store.sqlite:
+            for lane in {each.lane for each in messages}:
+                await connection.exec_driver_sql(f"NOTIFY outbox, '{lane}'")
+        return [_added(row, there) for row in rows]
+
+    def announce(self, messages: Sequence[Message]) -> None:
+        """Wake this process's workers for the lanes of `messages`."""
+        for lane in {each.lane for each in messages}:
+            for told in self.added:
+                told(lane)
+
+    def _row(self, each: Message) -> dict[str, Any]:
+        now = self.clock()
+        body = {"to": each.to, "text": each.text, "signature": each.signature, "params": dict(each.params)}
+        return {
+            "id": each.id,
+            "lane": each.lane,
+            "status": "queued",
+            "due_at": each.not_before or now,
+            "body": self.store.privacy.seal(json.dumps(body, ensure_ascii=False)),
+            "to_hash": self.store.phone(each.to),
+            "to_masked": mask_number(each.to),
+            "account_hash": self.store.digest("account", each.account) if each.account else None,
+            "key_hash": _key_hash(each.client, each.key),
+            "once_hash": self.store.digest("once", each.once) if each.once else None,
+            "client": each.client,
+            "template": each.template,
+            "kind": each.kind,
+            "quiet": each.quiet,
+            "campaign": each.campaign,
+            "operator": operator_of(each.to),
+            "parts": each.parts,
+            "cost": each.cost,
+            "created_at": now,
+            "expires_at": each.expires_at or (each.not_before or now) + DEFAULT_LIFE,
+        }
+
+    async def claim(self, lanes: Sequence[Lane], most: int, lease_seconds: float) -> list[Claimed]:
+        """Up to `most` due messages, of the first lanes first, marked `sending` until the lease runs out."""
+        now = self.clock()
+        rows: list[Any] = []
+        async with self.store.write() as connection:
+            for lane in lanes:
+                if len(rows) < most:
+                    rows += await _claim_lane(connection, lane, most - len(rows), now, lease_seconds)
+        claimed = [self._open(row) for row in rows]
+        for row, opened in zip(rows, claimed, strict=True):
+            if opened is None:
+                await self.record(Outcome(row.id, "failed", reason="unreadable", dead=True))
+        return [each for each in claimed if each is not None]
+
+    def _open(self, row: Any) -> Claimed | None:
+        try:
+            body = json.loads(self.store.privacy.open(row.body))
+        except Unreadable:
+            return None
+        return Claimed(
+            id=row.id,
+            lane=row.lane,
+            to=body["to"],
+            text=body["text"],
+            signature=body["signature"],
+            params=body["params"],
+            template=row.template,
+            quiet=row.quiet,
+            operator=row.operator,
+            client=row.client,
+            parts=row.parts,
+            attempt=row.attempt,
+            tried=tuple(row.tried.split()),
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+        )
+
+    async def _record_many(self, outcomes: Sequence[Outcome]) -> list[None]:
+        now = self.clock()
+        async with self.store.write() as connection:
+            await connection.execute(_RECORD, [_changes(each, now) for each in outcomes])
+            parts = [row for each in outcomes if len(each.refs) > 1 for row in _part_rows(each)]
+            if parts:
+                await connection.execute(insert(message_part), parts)
+        with_refs = [each for each in outcomes if each.refs]
+        for told in self.accepted if with_refs else ():
+            await told(with_refs)
+        return [None] * len(outcomes)
+
+    async def strand(self) -> int:
+        """Rows whose worker died become `unknown`; a code may then take its second way. Returns how many."""
+        now = self.clock()
+        async with self.store.write() as connection:
+            result = await connection.execute(
+                update(message)
+                .where(message.c.status == "sending", message.c.lease_until < now)
+                .values(
+                    status="unknown",
+                    reason="worker_lost",
+                    lease_until=None,
+                    sent_at=now,
+                    due_at=case((message.c.lane == "code", now), else_=None),
+                )
+            )
+        return cast(CursorResult[Any], result).rowcount
+
+
+async def _claim_lane(connection: AsyncConnection, lane: Lane, most: int, now: datetime, lease: float) -> list[Any]:
+    due = (
+        select(message.c.id)
+        .where(message.c.lane == lane, message.c.due_at <= now)
+        .order_by(message.c.due_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (
+        update(message)
+        .where(message.c.id.in_(due.scalar_subquery()))
+        .values(
+            status=case((message.c.status == "queued", "sending"), else_=message.c.status),
+            due_at=None,
+            attempt=message.c.attempt + 1,
+            lease_until=now + timedelta(seconds=lease),
+        )
+        .returning(*_CLAIMED)
+    )
+    rows = (await connection.execute(taken)).all()
+    return sorted(rows, key=lambda row: row.id)
+
+
+_CLAIMED = (
+    message.c.id,
+    message.c.lane,
+    message.c.body,
+    message.c.template,
+    message.c.quiet,
+    message.c.operator,
+    message.c.client,
+    message.c.parts,
+    message.c.attempt,
+    message.c.tried,
+    message.c.created_at,
+    message.c.expires_at,
+)
+
+# The climbing rule in SQL: `sending` takes any outcome; `unknown` only what is known better; receipts stay on top.
+_HELD = or_(message.c.status == "sending", message.c.status == "unknown")
+_OPEN = or_(
+    message.c.status == "sending", and_(message.c.status == "unknown", bindparam("from_unknown", type_=Boolean()))
+)
+
+
+def _if_open(column: Column[Any], name: str) -> Case[Any]:
+    return case((_OPEN, bindparam(name, type_=column.type)), else_=column)
+
+
+_RECORD = (
+    update(message)
+    .where(message.c.id == bindparam("row_id"))
+    .values(
+        status=_if_open(message.c.status, "new_status"),
+        due_at=case((_HELD, bindparam("new_due", type_=message.c.due_at.type)), else_=None),
+        provider=bindparam("new_provider"),
+        provider_ref=bindparam("new_ref"),
+        reason=_if_open(message.c.reason, "new_reason"),
+        tried=bindparam("new_tried"),
+        lease_until=None,
+        sent_at=bindparam("new_sent"),
+        done_at=_if_open(message.c.done_at, "new_done"),
+        dead_at=_if_open(message.c.dead_at, "new_dead"),
+    )
+)
+
+
+def _changes(each: Outcome, now: datetime) -> dict[str, Any]:
+    return {
+        "row_id": each.id,
+        "new_status": each.status,
+        "from_unknown": each.status == "sent",
+        "new_due": each.due_at,
+        "new_provider": each.provider or None,
+        "new_ref": each.refs[0] if len(each.refs) == 1 else None,
+        "new_reason": each.reason,
+        "new_tried": " ".join(each.tried),
+        "new_sent": now if each.status in ("sent", "unknown") else None,
+        "new_done": now if each.status == "failed" else None,
+        "new_dead": now if each.dead else None,
+    }
+
+
+def _part_rows(each: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"provider": each.provider, "ref": ref, "message": each.id, "part": part, "status": "sent"}
+        for part, ref in enumerate(each.refs, 1)
+    ]
+
+
+def _key_hash(client: str, key: str | None) -> bytes | None:
+    return None if key is None else hashlib.sha256(f"{client}\0{key}".encode()).digest()[:16]
+
+
+async def _already_there(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> dict[bytes, Any]:
+    """The stored message (id, status) under each key hash and once hash of `rows`."""
+    keys = [row["key_hash"] for row in rows if row["key_hash"]]
+    onces = [row["once_hash"] for row in rows if row["once_hash"]]
+    found = await connection.execute(
+        select(message.c.id, message.c.status, message.c.key_hash, message.c.once_hash).where(
+            or_(
+                message.c.key_hash.in_(keys) if keys else false(),
+                message.c.once_hash.in_(onces) if onces else false(),
+            )
+        )
+    )
+    return {digest: row for row in found for digest in (row.key_hash, row.once_hash) if digest}
+
+
+def _added(row: Mapping[str, Any], there: Mapping[bytes, Any]) -> Added:
+    stored = there.get(row["key_hash"]) or there.get(row["once_hash"])
+    if stored is None or stored.id == row["id"]:
+        return Added(row["id"], "queued")
+    return Added(stored.id, stored.status, duplicate=True)

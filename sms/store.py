@@ -1,0 +1,71 @@
+"""How the text side writes to its database: one writer at a time on SQLite, as many as there are on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from fund.privacy import Privacy
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Now, aware."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """The database of the text side, and the keys its personal columns are kept under."""
+
+    def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
+        self.engine = engine
+        self.privacy = privacy
+        self.sqlite = engine.dialect.name == "sqlite"
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, rolled back on any exception.
+
+        SQLite has one writer: waiting for the turn here is fair and free, where its own busy-waiting is neither. The
+        lock is taken before the first read, so what a transaction read is still true when it writes.
+        """
+        if not self.sqlite:
+            async with self.engine.begin() as connection:
+                yield connection
+            return
+        async with self._turn, self.engine.connect() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            await connection.commit()
+
+    def insert_new(self, table: Table) -> Any:
+        """`INSERT` that leaves alone what is already there."""
+        insert = sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+        return insert.on_conflict_do_nothing()
+
+    def upsert(self, table: Table, keys: list[str], **columns: Any) -> Insert:
+        """`INSERT` that overwrites the row with the same `keys`."""
+        insert = sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+        changed = {name: value for name, value in columns.items() if name not in keys}
+        return insert.values(**columns).on_conflict_do_update(index_elements=keys, set_=changed)
+
+    def digest(self, purpose: str, value: str) -> bytes:
+        """16 bytes that stand for `value` in a look-up column."""
+        return bytes.fromhex(self.privacy.digest(purpose, value))[:16]
+
+    def phone(self, number: str) -> bytes:
+        """The look-up digest of a normalised phone number."""
+        return self.digest("phone", number)
