@@ -25,11 +25,12 @@ class Refused(TextError):
 
 
 class TryLater(TextError):
-    """Nothing was taken; try again after `after_seconds`."""
+    """Nothing was taken; try again after `after_seconds`. `link`: the pause is for every text, not for this one."""
 
-    def __init__(self, reason: str, after_seconds: float) -> None:
+    def __init__(self, reason: str, after_seconds: float, *, link: bool = False) -> None:
         super().__init__(reason)
         self.after_seconds = after_seconds
+        self.link = link
 
 
 class NotSent(TextError):

@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Boolean, Case, Column, CursorResult, and_, bindparam, case, false, insert, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Case,
+    Column,
+    CursorResult,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.privacy import Unreadable, mask_number
@@ -20,7 +34,7 @@ from sms.group import GroupCommit
 from sms.messages import Lane, Message, Quiet, Status
 from sms.numbers import operator_of
 from sms.store import Clock, Store, utc_now
-from sms.tables import message, message_part
+from sms.tables import message, message_part, number
 
 DEFAULT_LIFE = timedelta(days=2)
 
@@ -67,6 +81,7 @@ class Outcome:
     due_at: datetime | None = None  # when a worker should look at it again
     tried: tuple[str, ...] = ()
     dead: bool = False  # a person must decide
+    counts: bool = True  # a try that a provider saw; waiting for room or for the morning is none
 
 
 Accepted = Callable[[Sequence[Outcome]], Awaitable[None]]  # told of outcomes with refs, after their commit
@@ -140,13 +155,14 @@ class Outbox:
             for lane in lanes:
                 if len(rows) < most:
                     rows += await _claim_lane(connection, lane, most - len(rows), now, lease_seconds)
-        claimed = [self._open(row) for row in rows]
+            learned = await _learned(connection, rows)
+        claimed = [self._open(row, learned) for row in rows]
         for row, opened in zip(rows, claimed, strict=True):
             if opened is None:
                 await self.record(Outcome(row.id, "failed", reason="unreadable", dead=True))
         return [each for each in claimed if each is not None]
 
-    def _open(self, row: Any) -> Claimed | None:
+    def _open(self, row: Any, learned: Mapping[bytes, str]) -> Claimed | None:
         try:
             body = json.loads(self.store.privacy.open(row.body))
         except Unreadable:
@@ -160,7 +176,7 @@ class Outbox:
             params=body["params"],
             template=row.template,
             quiet=row.quiet,
-            operator=row.operator,
+            operator=learned.get(row.to_hash, row.operator),
             client=row.client,
             parts=row.parts,
             attempt=row.attempt,
@@ -213,7 +229,6 @@ async def _claim_lane(connection: AsyncConnection, lane: Lane, most: int, now: d
         .values(
             status=case((message.c.status == "queued", "sending"), else_=message.c.status),
             due_at=None,
-            attempt=message.c.attempt + 1,
             lease_until=now + timedelta(seconds=lease),
         )
         .returning(*_CLAIMED)
@@ -222,10 +237,19 @@ async def _claim_lane(connection: AsyncConnection, lane: Lane, most: int, now: d
     return sorted(rows, key=lambda row: row.id)
 
 
+async def _learned(connection: AsyncConnection, rows: Sequence[Any]) -> dict[bytes, str]:
+    """The operators that receipts taught us, of the numbers in `rows`: people take their number with them."""
+    if not rows:
+        return {}
+    found = select(number.c.to_hash, number.c.operator).where(number.c.to_hash.in_({row.to_hash for row in rows}))
+    return {to_hash: operator for to_hash, operator in await connection.execute(found)}
+
+
 _CLAIMED = (
     message.c.id,
     message.c.lane,
     message.c.body,
+    message.c.to_hash,
     message.c.template,
     message.c.quiet,
     message.c.operator,
@@ -258,6 +282,7 @@ _RECORD = (
         provider_ref=bindparam("new_ref"),
         reason=_if_open(message.c.reason, "new_reason"),
         tried=bindparam("new_tried"),
+        attempt=message.c.attempt + bindparam("tries", type_=Integer()),
         lease_until=None,
         sent_at=bindparam("new_sent"),
         done_at=_if_open(message.c.done_at, "new_done"),
@@ -276,6 +301,7 @@ def _changes(each: Outcome, now: datetime) -> dict[str, Any]:
         "new_ref": each.refs[0] if len(each.refs) == 1 else None,
         "new_reason": each.reason,
         "new_tried": " ".join(each.tried),
+        "tries": int(each.counts),
         "new_sent": now if each.status in ("sent", "unknown") else None,
         "new_done": now if each.status == "failed" else None,
         "new_dead": now if each.dead else None,

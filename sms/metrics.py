@@ -1,0 +1,22 @@
+"""What Prometheus may know about texts: numbers of things, never whose."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ADDED = Counter("sms_added_total", "Texts taken into the outbox", ["lane", "template"])
+REPEATS = Counter("sms_repeats_total", "Texts not taken because they were there already", ["lane", "template"])
+OUTCOMES = Counter(
+    "sms_outcomes_total", "Answers of providers and what became of texts", ["lane", "provider", "status"]
+)
+RECEIPTS = Counter("sms_receipts_total", "Receipts taken", ["provider", "status"])
+WAITED = Histogram(
+    "sms_accept_to_provider_seconds",
+    "From the row in the outbox to the first byte to a provider, for texts that were not to wait",
+    ["lane"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
+ANSWERED = Histogram("sms_provider_seconds", "How long a provider takes to answer", ["provider"])
+DEPTH = Gauge("sms_queue_depth", "Texts waiting for a worker", ["lane"])
+AGE = Gauge("sms_queue_age_seconds", "How long the oldest due text has waited", ["lane"])
+BREAKER = Gauge("sms_breaker_open", "1 while a provider is left alone", ["provider", "operator"])
+CODES = Counter("sms_codes_total", "Verification codes by what became of them", ["purpose", "event"])
+COST = Counter("sms_cost_fen_total", "Estimated cost of texts the providers took", ["client", "template"])

@@ -1,0 +1,225 @@
+"""Receipts: what became of texts, in whatever order, number and lateness the providers tell it.
+
+A receipt whose message is not known yet waits in the `receipt` table and is matched when the provider's answer is
+recorded. Whoever comes second finds the first: receipts are written before they look for their message, answers
+before they look for waiting receipts.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Case, ColumnElement, Table, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sms import metrics
+from sms.group import GroupCommit
+from sms.messages import FINAL, STATUSES, Status, of_parts
+from sms.outbox import Outcome
+from sms.providers.base import Receipt
+from sms.routing import Router
+from sms.store import Clock, Store, utc_now
+from sms.tables import message, message_part, number, receipt
+
+KEEP_WAITING = timedelta(days=4)  # carriers report for up to 48 hours
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A receipt and the provider it came from; `row` once it is in the table of those that wait."""
+
+    provider: str
+    receipt: Receipt
+    row: int | None = None
+
+
+class Receipts:
+    """Takes receipts and moves statuses up."""
+
+    def __init__(self, store: Store, router: Router, clock: Clock = utc_now) -> None:
+        self.store = store
+        self.router = router
+        self.clock = clock
+        self._take = GroupCommit(self._take_many)
+
+    async def take(self, provider: str, receipts: Sequence[Receipt]) -> None:
+        """Receipts of one webhook or pull; back when they are on the disk."""
+        for each in receipts:
+            metrics.RECEIPTS.labels(provider, each.status).inc()
+        await asyncio.gather(*(self._take(Heard(provider, each)) for each in receipts))
+
+    async def accepted(self, outcomes: Sequence[Outcome]) -> None:
+        """Answers have been recorded: receipts that came before them can be matched now."""
+        await self.match([ref for each in outcomes for ref in each.refs])
+
+    async def match(self, refs: Sequence[str]) -> None:
+        """Apply the waiting receipts of these provider references, and forget them."""
+        async with self.store.read() as connection:
+            rows = (await connection.execute(select(receipt).where(receipt.c.ref.in_(refs)))).all()
+        if rows:
+            async with self.store.write() as connection:
+                done = await self._apply(connection, [_waiting(row) for row in rows])
+                await _forget(connection, done)
+
+    async def sweep(self) -> None:
+        """Match whatever still waits, and drop what has waited too long; for the housekeeper."""
+        async with self.store.read() as connection:
+            refs = (await connection.execute(select(receipt.c.ref).limit(1000))).scalars().all()
+        await self.match(refs)
+        async with self.store.write() as connection:
+            await connection.execute(delete(receipt).where(receipt.c.received_at < self.clock() - KEEP_WAITING))
+
+    async def _take_many(self, heard: Sequence[Heard]) -> list[None]:
+        async with self.store.write() as connection:
+            done = {id(each) for each in await self._apply(connection, heard)}
+            early = [each for each in heard if id(each) not in done]
+            if early:
+                await connection.execute(insert(receipt), [_row(each, self.clock()) for each in early])
+        if early:
+            await self.match([each.receipt.ref for each in early])
+        return [None] * len(heard)
+
+    async def _apply(self, connection: AsyncConnection, heard: Sequence[Heard]) -> list[Heard]:
+        """Move up the messages of those receipts whose message is known; returns these receipts."""
+        found = await _messages_of(connection, heard)
+        parts = await _parts_of(connection, heard)
+        known = [(each, found.get(_key(each)) or parts.get(_key(each))) for each in heard]
+        matched = [(each, row) for each, row in known if row is not None]
+        part_news = [(each, row) for each, row in matched if row.part is not None]
+        news = [_change(row.id, each.receipt, self.clock()) for each, row in matched if row.part is None]
+        news += await self._settle_parts(connection, part_news)
+        if news:
+            await connection.execute(_CLIMB, news)
+        await self._learn(connection, matched)
+        return [each for each, _ in matched]
+
+    async def _settle_parts(
+        self, connection: AsyncConnection, heard: Sequence[tuple[Heard, Any]]
+    ) -> list[dict[str, Any]]:
+        """Move parts up, and say what that makes of their messages."""
+        if not heard:
+            return []
+        changes = [
+            {
+                "the_provider": each.provider,
+                "the_ref": each.receipt.ref,
+                "news": each.receipt.status,
+                "news_rank": STATUSES.index(each.receipt.status),
+            }
+            for each, _ in heard
+        ]
+        await connection.execute(_CLIMB_PART, changes)
+        last = {row.id: each.receipt for each, row in heard}
+        wanted = select(message_part).where(message_part.c.message.in_(list(last)))
+        parts: dict[str, dict[int, Status]] = {}
+        for row in await connection.execute(wanted):
+            parts.setdefault(row.message, {})[row.part] = row.status
+        return [
+            _change(id, last[id], self.clock(), of_parts(len(statuses), statuses)) for id, statuses in parts.items()
+        ]
+
+    async def _learn(self, connection: AsyncConnection, matched: Sequence[tuple[Heard, Any]]) -> None:
+        """Feed the breakers, and remember which operator a number turned out to be with."""
+        for each, row in matched:
+            told = each.receipt
+            if told.status in FINAL:
+                self.router.receipt(each.provider, told.operator or row.operator, told.status == "delivered")
+                metrics.OUTCOMES.labels(row.lane, each.provider, told.status).inc()
+            if told.operator and told.operator != row.operator:
+                values = {"to_hash": row.to_hash, "operator": told.operator, "learned_at": self.clock()}
+                await connection.execute(self.store.upsert(number, ["to_hash"], **values))
+
+
+def _rank(table: Table) -> Case[int]:
+    return case({status: rank for rank, status in enumerate(STATUSES)}, value=table.c.status, else_=0)
+
+
+# The climbing rule, in the database, so that two processes with two receipts of one message cannot undo each other.
+_CLIMB = (
+    update(message)
+    .where(message.c.id == bindparam("row_id"), _rank(message) < bindparam("news_rank"))
+    .values(
+        status=bindparam("news"),
+        reason=bindparam("why"),
+        due_at=None,
+        dead_at=None,
+        done_at=bindparam("done"),
+        operator=case((bindparam("moved") != "", bindparam("moved")), else_=message.c.operator),
+    )
+)
+_CLIMB_PART = (
+    update(message_part)
+    .where(
+        message_part.c.provider == bindparam("the_provider"),
+        message_part.c.ref == bindparam("the_ref"),
+        _rank(message_part) < bindparam("news_rank"),
+    )
+    .values(status=bindparam("news"))
+)
+_FACTS = (message.c.id, message.c.lane, message.c.operator, message.c.to_hash)
+
+
+def _key(heard: Heard) -> tuple[str, str]:
+    """What a receipt finds its message by: our own id where it was echoed, else the provider's."""
+    return ("", heard.receipt.id) if heard.receipt.id else (heard.provider, heard.receipt.ref)
+
+
+async def _messages_of(connection: AsyncConnection, heard: Iterable[Heard]) -> dict[tuple[str, str], Any]:
+    ids = [each.receipt.id for each in heard if each.receipt.id]
+    refs = [each.receipt.ref for each in heard if not each.receipt.id]
+    which: list[ColumnElement[bool]] = [message.c.id.in_(ids)] if ids else []
+    which += [message.c.provider_ref.in_(refs)] if refs else []
+    wanted = select(*_FACTS, message.c.provider, message.c.provider_ref, _NO_PART).where(or_(*which))
+    rows = (await connection.execute(wanted)).all()
+    by_id = {("", row.id): row for row in rows}
+    return by_id | {(row.provider, row.provider_ref): row for row in rows if row.provider_ref}
+
+
+async def _parts_of(connection: AsyncConnection, heard: Iterable[Heard]) -> dict[tuple[str, str], Any]:
+    refs = [each.receipt.ref for each in heard if each.receipt.ref and not each.receipt.id]
+    if not refs:
+        return {}
+    joined = message_part.join(message, message.c.id == message_part.c.message)
+    wanted = select(*_FACTS, message_part.c.provider, message_part.c.ref, message_part.c.part).select_from(joined)
+    rows = await connection.execute(wanted.where(message_part.c.ref.in_(refs)))
+    return {(row.provider, row.ref): row for row in rows}
+
+
+_NO_PART = case((message.c.id.is_(None), 0), else_=None).label("part")
+
+
+def _change(id: str, told: Receipt, now: datetime, status: Status | None = None) -> dict[str, Any]:
+    status = status or told.status
+    return {
+        "row_id": id,
+        "news": status,
+        "news_rank": STATUSES.index(status),
+        "why": told.reason[:64],
+        "done": (told.at or now) if status in FINAL else None,
+        "moved": told.operator,
+    }
+
+
+def _row(each: Heard, now: datetime) -> Mapping[str, Any]:
+    told = each.receipt
+    return {
+        "provider": each.provider,
+        "ref": told.ref,
+        "message": told.id,
+        "status": told.status,
+        "reason": told.reason[:64],
+        "operator": told.operator,
+        "at": told.at or now,
+        "received_at": now,
+    }
+
+
+def _waiting(row: Any) -> Heard:
+    told = Receipt(row.status, row.ref, row.message, row.reason, row.at, row.operator)
+    return Heard(row.provider, told, row.id)
+
+
+async def _forget(connection: AsyncConnection, done: Sequence[Heard]) -> None:
+    await connection.execute(delete(receipt).where(receipt.c.id.in_([each.row for each in done])))

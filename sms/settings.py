@@ -1,0 +1,114 @@
+"""What an operator may set about texts: `HOTLINE_SMS__DAY_STARTS=08:30`, `HOTLINE_SMS__PROVIDERS='{"twilio": {}}'`."""
+
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from sms.messages import Lane
+from sms.providers import PROVIDERS
+from sms.providers.base import ProviderSettings
+
+Weight = Annotated[int, Field(gt=0)]
+
+
+class Route(BaseModel):
+    """Where texts of some kind go. Empty means any. The first route that fits decides.
+
+    `providers` as a list is an order; as a mapping to weights, the load is shared and the rest stand by.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lanes: frozenset[Lane] = frozenset()
+    templates: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
+    providers: list[str] | dict[str, Weight]
+
+
+class CodeSettings(BaseModel):
+    """Limits on verification codes; the rolling ones count over all purposes and are not reset by a new code."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    minutes: int = Field(5, ge=1, le=10)
+    attempts: int = Field(5, ge=1, le=10, description="checks of one code")
+    wait_seconds: int = Field(60, ge=0, description="between two sends to one phone")
+    sends_an_hour: int = Field(5, ge=1)
+    sends_a_day: int = Field(10, ge=1)
+    wrong_an_hour: int = Field(10, ge=1)
+    wrong_a_day: int = Field(20, ge=1)
+    address_an_hour: int = Field(30, ge=1, description="sends asked for from one address")
+    network_an_hour: int = Field(120, ge=1, description="sends asked for from one /24 (IPv6: /48)")
+    client_a_day: int = Field(20000, ge=1, description="sends asked for by one API key")
+    conversion_floor: float = Field(0.2, ge=0, le=1, description="fewer codes used than this share: stop that client")
+    conversion_sample: int = Field(100, ge=10, description="codes of the last hour before the share means anything")
+    purposes: frozenset[str] = frozenset(
+        {"sign_up", "bind_phone", "reset_pin", "login", "change_phone", "withdraw", "confirm"}
+    )
+    test_numbers: dict[str, SecretStr] = Field({}, description="numbers whose code is fixed and never sent")
+
+
+class TextSettings(BaseModel):
+    """The text side's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    providers: dict[str, dict[str, Any]] = Field(
+        {"sandbox": {}}, description="name -> settings; `kind` if not the name"
+    )
+    routes: list[Route] = Field([], description="empty: every provider, in order")
+    templates: Path = Path("prompts/sms.yaml")
+    keywords: Path = Path("flows/sms.yaml")
+    day_starts: time = Field(time(8), description="service notices go out between these, local time")
+    day_ends: time = time(21)
+    abroad: frozenset[str] = Field(frozenset(), description="country codes that may be texted besides 86")
+    second_way_seconds: float = Field(9, ge=1, description="a code with no answer goes another way after so long")
+    unknown_hours: float = Field(1, gt=0, description="how long an unknown outcome waits for a receipt before a person")
+    keep_days: int = Field(180, ge=150, description="records of texts; the law wants five months")
+    keep_text_days: int = Field(30, ge=0, description="their content and number, sealed; then only hashes and masks")
+    codes: CodeSettings = CodeSettings()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = [*self._provider_faults(), *self._route_faults()]
+        if self.day_starts >= self.day_ends:
+            faults.append("day_starts must be before day_ends")
+        if not self.providers:
+            faults.append("providers: at least one is needed")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def provider_settings(self) -> dict[str, tuple[str, ProviderSettings]]:
+        """name -> (kind, checked settings)."""
+        return {name: (kind, PROVIDERS[kind].Settings(**given)) for name, kind, given in self._given()}
+
+    def _given(self) -> list[tuple[str, str, dict[str, Any]]]:
+        return [
+            (name, str(given.get("kind", name)), {key: value for key, value in given.items() if key != "kind"})
+            for name, given in self.providers.items()
+        ]
+
+    def _provider_faults(self) -> list[str]:
+        faults = []
+        for name, kind, given in self._given():
+            if kind not in PROVIDERS:
+                faults.append(f"providers.{name}: no provider {kind!r}; there are {', '.join(PROVIDERS)}")
+                continue
+            try:
+                PROVIDERS[kind].Settings(**given)
+            except ValidationError as fault:  # the values may be secret: only places and reasons are told
+                faults += [
+                    f"providers.{name}.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in fault.errors()
+                ]
+        return faults
+
+    def _route_faults(self) -> list[str]:
+        return [
+            f"routes.{n}.providers: no provider {name!r} in providers"
+            for n, route in enumerate(self.routes)
+            for name in route.providers
+            if name not in self.providers
+        ]

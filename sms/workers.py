@@ -1,0 +1,222 @@
+"""Workers: take due texts out of the outbox, put them on the wire, write down what the provider said.
+
+A worker claims no more than the providers have room for, so what is `sending` is on the wire within milliseconds.
+Codes have workers of their own, and a share of every provider's rate and window that nobody else touches.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from sms import metrics
+from sms.errors import NotSent, OutcomeUnknown, Refused, TextError, TryLater
+from sms.messages import LANES, Lane
+from sms.outbox import Claimed, Outbox, Outcome
+from sms.providers.base import Accepted, Outgoing, Provider
+from sms.routing import Router
+from sms.timing import Day, allowed_at, next_try
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.5  # how soon work is found that nobody announced: another process's on SQLite, or what became due
+LEASE_SECONDS = 60.0  # longer than any provider's timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What workers must know besides the providers."""
+
+    day: Day
+    second_way_seconds: float
+    provider_template: Callable[[str, str], str]  # (our template, provider) -> the provider's id of it, or empty
+
+
+class Worker:
+    """Serves `lanes`, the first ones first, with at most `hands` texts at once."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        outbox: Outbox,
+        router: Router,
+        rules: Rules,
+        chance: random.Random,
+        hands: int = 200,
+    ) -> None:
+        self.lanes = lanes
+        self.outbox = outbox
+        self.router = router
+        self.rules = rules
+        self.chance = chance
+        self.hands = hands
+        self._busy: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        self.outbox.added.append(self.wake)
+        self._task = asyncio.create_task(self._run(), name=f"texts {' '.join(self.lanes)}")
+
+    def wake(self, lane: Lane) -> None:
+        """There is work in `lane`."""
+        if lane in self.lanes:
+            self._wake.set()
+
+    async def stop(self) -> None:
+        """Claim nothing more; wait for what is on the wire."""
+        self.outbox.added.remove(self.wake)
+        self._stopping = True
+        self._wake.set()
+        if self._task:
+            await self._task
+        await asyncio.gather(*self._busy)
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                found = await self._turn()
+            except Exception as fault:  # the database is away: texts wait in it, so do we
+                log.error("texts.claim_failed", fault=type(fault).__name__)
+                found = 0
+            if not found:
+                await self._rest()
+
+    async def _turn(self) -> int:
+        most = min(self.hands - len(self._busy), max(self.router.room(lane) for lane in self.lanes))
+        if most < 1:
+            return 0
+        claimed = await self.outbox.claim(self.lanes, most, LEASE_SECONDS)
+        for message in claimed:
+            task = asyncio.create_task(self._deliver(message))
+            self._busy.add(task)
+            task.add_done_callback(self._freed)
+        return len(claimed)
+
+    def _freed(self, task: asyncio.Task[None]) -> None:
+        self._busy.discard(task)
+        self._wake.set()
+
+    async def _rest(self) -> None:
+        full = max(self.router.room(lane) for lane in self.lanes) < 1
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), 0.01 if full else POLL_SECONDS)
+
+    async def _deliver(self, message: Claimed) -> None:
+        try:
+            outcome = await self._outcome(message)
+            await self.outbox.record(outcome)
+        except Exception as fault:  # the row stays `sending`; when its lease ends it is `unknown`
+            log.exception("texts.outcome_lost", message=message.id, fault=type(fault).__name__)
+            return
+        metrics.OUTCOMES.labels(message.lane, outcome.provider, outcome.status).inc()
+
+    async def _outcome(self, message: Claimed) -> Outcome:
+        now = self.outbox.clock()
+        if message.expires_at <= now:
+            return Outcome(message.id, "failed", reason="expired", tried=message.tried, counts=False)
+        opens = allowed_at(now, message.quiet, self.rules.day)
+        if opens > now:
+            return Outcome(message.id, "queued", reason="quiet_hours", due_at=opens, tried=message.tried, counts=False)
+        candidates = self.router.candidates(message)
+        if not candidates:
+            return self._no_way_left(message)
+        return await self._try_each(message, candidates)
+
+    async def _try_each(self, message: Claimed, candidates: Sequence[Provider]) -> Outcome:
+        """One provider after the other, as long as it is sure that the one before did not take the text."""
+        faults: list[TextError] = []
+        for provider in candidates:
+            answer = await self._try(provider, message)
+            if isinstance(answer, Accepted):
+                tried = (*message.tried, provider.name)
+                return Outcome(message.id, "sent", provider.name, answer.refs, tried=tried)
+            if isinstance(answer, Refused):
+                tried = (*message.tried, provider.name)
+                return Outcome(message.id, "failed", provider.name, reason=answer.reason[:64], tried=tried, dead=True)
+            if isinstance(answer, OutcomeUnknown):
+                return self._unknown(message, provider, candidates, answer)
+            faults.append(answer)
+        return self._later(message, faults)
+
+    async def _try(self, provider: Provider, message: Claimed) -> Accepted | TextError:
+        name, gate = provider.name, self.router.gates[provider.name]
+        if not self.router.allows(name, message.operator):
+            return _Blocked("breaker_open", 1.0)
+        if not gate.enter(message.lane):
+            self.router.gave_back(name, message.operator)
+            return _Blocked("no_room", gate.wait_seconds(message.lane))
+        answer = await self._send(provider, message)
+        gate.leave()
+        if isinstance(answer, TryLater) and answer.link:
+            gate.close(answer.after_seconds)
+        self.router.answered(name, message.operator, answer if isinstance(answer, TextError) else None)
+        return answer
+
+    async def _send(self, provider: Provider, message: Claimed) -> Accepted | TextError:
+        started = self.outbox.clock()
+        if not message.attempt:
+            metrics.WAITED.labels(message.lane).observe((started - message.created_at).total_seconds())
+        try:
+            with metrics.ANSWERED.labels(provider.name).time():
+                return await provider.send(self._outgoing(message, provider))
+        except (Refused, TryLater, NotSent, OutcomeUnknown) as fault:
+            return fault
+        except Exception as fault:  # a bug in a provider: nobody knows what left
+            log.exception("texts.provider_bug", provider=provider.name, fault=type(fault).__name__)
+            return OutcomeUnknown(type(fault).__name__)
+
+    def _outgoing(self, message: Claimed, provider: Provider) -> Outgoing:
+        left = message.expires_at - self.outbox.clock()
+        return Outgoing(
+            id=message.id,
+            to=message.to,
+            text=message.text,
+            signature=message.signature,
+            template=message.template,
+            provider_template=self.rules.provider_template(message.template, provider.name),
+            params=message.params,
+            lane=message.lane,
+            life_seconds=max(1, int(left.total_seconds())),
+        )
+
+    def _unknown(
+        self, message: Claimed, provider: Provider, candidates: Sequence[Provider], fault: OutcomeUnknown
+    ) -> Outcome:
+        """A notice waits for its receipt. A code goes another way after a while: an old code helps nobody."""
+        tried = (*message.tried, provider.name)
+        another = message.lane == "code" and any(each.name not in tried for each in candidates)
+        due = self.outbox.clock() + timedelta(seconds=self.rules.second_way_seconds) if another else None
+        return Outcome(message.id, "unknown", provider.name, reason=fault.reason[:64], due_at=due, tried=tried)
+
+    def _later(self, message: Claimed, faults: Sequence[TextError]) -> Outcome:
+        """Nobody took it and nothing left: back into the queue, or to the dead letters after too many tries."""
+        now = self.outbox.clock()
+        wait = min(fault.after_seconds if isinstance(fault, TryLater) else 0.0 for fault in faults)
+        if all(isinstance(fault, _Blocked) for fault in faults):
+            due = now + timedelta(seconds=wait)
+            return Outcome(message.id, "queued", reason=faults[0].reason, due_at=due, tried=message.tried, counts=False)
+        reason = faults[-1].reason[:64]
+        again = next_try(message.attempt + 1, now, message.expires_at, wait, self.chance.random())
+        if again is None:
+            return Outcome(message.id, "failed", reason=reason, tried=message.tried, dead=True)
+        return Outcome(message.id, "queued", reason=reason, due_at=again, tried=message.tried)
+
+    def _no_way_left(self, message: Claimed) -> Outcome:
+        if message.tried:
+            return Outcome(message.id, "unknown", message.tried[-1], reason="no_other_way", tried=message.tried)
+        return Outcome(message.id, "failed", reason="no_route", dead=True)
+
+
+class _Blocked(TryLater):
+    """Held back by ourselves (breaker, rate, window): not a try."""
+
+
+CODE_LANES: tuple[Lane, ...] = ("code",)
+OTHER_LANES: tuple[Lane, ...] = LANES[1:]
