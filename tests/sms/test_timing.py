@@ -1,0 +1,102 @@
+"""Quiet hours, back-off, breakers: decisions as tables."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from sms.breaker import Breaker
+from sms.errors import Refused
+from sms.messages import Quiet
+from sms.numbers import operator_of, recipient
+from sms.timing import Day, allowed_at, next_try
+
+# local time is UTC+8
+MORNING, NOON, NIGHT, LATE = (datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in (23, 4, 15, 13))
+
+
+@pytest.mark.parametrize(
+    ("moment", "quiet", "goes"),
+    [
+        (NIGHT, "none", NIGHT),
+        (NOON, "service", NOON),
+        (NIGHT, "service", datetime(2026, 3, 2, 23, 30, tzinfo=UTC)),
+        (MORNING, "service", datetime(2026, 3, 2, 23, 30, tzinfo=UTC)),  # 07:00 -> 07:30
+        (MORNING, "advertising", datetime(2026, 3, 3, 0, 0, tzinfo=UTC)),  # 07:00 -> 08:00
+        (LATE, "service", LATE),  # 21:00, before this house's 22:00
+        (LATE, "advertising", datetime(2026, 3, 3, 0, 0, tzinfo=UTC)),
+    ],
+)
+def test_quiet_hours(moment: datetime, quiet: Quiet, goes: datetime) -> None:
+    assert allowed_at(moment, quiet, Day(time(7, 30), time(22))) == goes
+
+
+@pytest.mark.parametrize(
+    ("attempt", "after", "jitter", "seconds"),
+    [
+        (1, 0, 0, 2),
+        (2, 0, 0, 4),
+        (3, 0, 1, 12),  # 8 s and half of it
+        (1, 60, 0, 60),  # the provider's wish
+        (5, 0, 0.5, 40),  # 32 s and a quarter
+        (6, 0, 0, None),
+        (1, 3600, 0, None),  # it would have expired
+    ],
+)
+def test_back_off(attempt: int, after: float, jitter: float, seconds: float | None) -> None:
+    again = next_try(attempt, NOON, NOON + timedelta(hours=1), after, jitter)
+    assert again == (None if seconds is None else NOON + timedelta(seconds=seconds))
+
+
+def test_a_breaker_opens_probes_and_closes() -> None:
+    it = Breaker(in_a_row=3, pause_seconds=5, probes=1)
+    for _ in range(3):
+        assert it.allows(0)
+        it.failed(0)
+    assert not it.allows(4.9)
+    assert it.allows(5) and not it.allows(5)  # one probe
+    it.failed(5)
+    assert not it.allows(14.9)  # the pause has doubled
+    assert it.allows(15)
+    it.took()
+    assert it.state == "closed" and it.allows(15)
+
+
+def test_a_breaker_counts_shares() -> None:
+    it = Breaker(share=0.5, window=10, in_a_row=99)
+    for n in range(10):
+        it.failed(0) if n % 2 else it.took()
+    assert it.state == "open"
+
+
+@pytest.mark.parametrize("raw", ["13900000001", "+86 139-0000-0001", "008613900000001", " 139 0000 0001 "])
+def test_numbers_in_every_dress(raw: str) -> None:
+    assert recipient(raw) == "13900000001"
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("0511-85212579", "not_mobile"),
+        ("12329", "not_mobile"),
+        ("+85261234567", "abroad"),
+        ("", "bad_number"),
+        ("😀" * 11, "bad_number"),
+        ("1" * 10_000, "bad_number"),
+        ("1390000000", "not_mobile"),
+        ("13900000001;drop", "bad_number"),
+    ],
+)
+def test_numbers_that_cannot_be_texted(raw: str, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        recipient(raw)
+    assert refused.value.reason in (reason, "bad_number")
+
+
+def test_abroad_where_allowed() -> None:
+    assert recipient("+85261234567", frozenset({"852"})) == "+85261234567"
+
+
+def test_operators_by_prefix() -> None:
+    assert [operator_of(n) for n in ("13900000001", "18600000001", "17091234567", "19200000001", "+8526")] == [
+        "mobile", "unicom", "unicom", "broadnet", "",
+    ]  # fmt: skip
