@@ -64,7 +64,7 @@ class Message:
     params: Mapping[str, str] = field(default_factory=dict)  # as rendered, in the template's order
     signature: str = ""  # 镇江公积金, without 【】
     lane: Lane = "notice"
-    kind: str = ""  # code, account, loan, employer, policy: what people may turn off
+    kind: str = ""  # account, loan, employer, policy: what people may turn off; empty: they may not
     client: str = ""  # the API key's name, or the part of this system that asked
     key: str | None = None  # two messages of one client with one key are one message
     once: str = ""  # two messages with the same are a repeat, whoever asked and under whatever key

@@ -34,7 +34,7 @@ from sms.group import GroupCommit
 from sms.messages import Lane, Message, Quiet, Status
 from sms.numbers import operator_of
 from sms.store import Clock, Store, utc_now
-from sms.tables import message, message_part, number
+from sms.tables import message, message_part, number, opt_out
 
 DEFAULT_LIFE = timedelta(days=2)
 
@@ -67,6 +67,7 @@ class Claimed:
     tried: tuple[str, ...]
     created_at: datetime
     expires_at: datetime
+    declined: bool = False  # they turned this kind of notice off, perhaps after it was queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +157,14 @@ class Outbox:
                 if len(rows) < most:
                     rows += await _claim_lane(connection, lane, most - len(rows), now, lease_seconds)
             learned = await _learned(connection, rows)
-        claimed = [self._open(row, learned) for row in rows]
+            declined = await _declined(connection, rows)
+        claimed = [self._open(row, learned.get(row.to_hash, row.operator), row.id in declined) for row in rows]
         for row, opened in zip(rows, claimed, strict=True):
             if opened is None:
                 await self.record(Outcome(row.id, "failed", reason="unreadable", dead=True))
         return [each for each in claimed if each is not None]
 
-    def _open(self, row: Any, learned: Mapping[bytes, str]) -> Claimed | None:
+    def _open(self, row: Any, operator: str, declined: bool) -> Claimed | None:
         try:
             body = json.loads(self.store.privacy.open(row.body))
         except Unreadable:
@@ -176,7 +178,8 @@ class Outbox:
             params=body["params"],
             template=row.template,
             quiet=row.quiet,
-            operator=learned.get(row.to_hash, row.operator),
+            operator=operator,
+            declined=declined,
             client=row.client,
             parts=row.parts,
             attempt=row.attempt,
@@ -245,12 +248,23 @@ async def _learned(connection: AsyncConnection, rows: Sequence[Any]) -> dict[byt
     return {to_hash: operator for to_hash, operator in await connection.execute(found)}
 
 
+async def _declined(connection: AsyncConnection, rows: Sequence[Any]) -> set[str]:
+    """The ids of `rows` whose recipients turned their kind of notice off."""
+    kinds = {row.to_hash: row for row in rows if row.kind}
+    if not kinds:
+        return set()
+    found = await connection.execute(select(opt_out.c.to_hash, opt_out.c.kind).where(opt_out.c.to_hash.in_(kinds)))
+    off = {(to_hash, kind) for to_hash, kind in found}
+    return {row.id for row in rows if row.kind and off & {(row.to_hash, row.kind), (row.to_hash, "*")}}
+
+
 _CLAIMED = (
     message.c.id,
     message.c.lane,
     message.c.body,
     message.c.to_hash,
     message.c.template,
+    message.c.kind,
     message.c.quiet,
     message.c.operator,
     message.c.client,

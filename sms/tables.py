@@ -52,7 +52,7 @@ message = Table(
     Column("once_hash", LargeBinary(16), unique=True, comment="the same notice to the same number on the same day"),
     Column("client", String(64), nullable=False),
     Column("template", String(64), nullable=False),
-    Column("kind", String(16), nullable=False),
+    Column("kind", String(16), nullable=False, comment="what people may turn off; empty: they may not"),
     Column("quiet", String(12), nullable=False),
     Column("campaign", String(26)),
     Column("operator", String(10), nullable=False, comment="guessed from the prefix, corrected by receipts"),

@@ -121,6 +121,8 @@ class Worker:
         now = self.outbox.clock()
         if message.expires_at <= now:
             return Outcome(message.id, "failed", reason="expired", tried=message.tried, counts=False)
+        if message.declined:
+            return Outcome(message.id, "failed", reason="opted_out", counts=False)
         opens = allowed_at(now, message.quiet, self.rules.day)
         if opens > now:
             return Outcome(message.id, "queued", reason="quiet_hours", due_at=opens, tried=message.tried, counts=False)

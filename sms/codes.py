@@ -1,0 +1,330 @@
+"""Verification codes: made, sent, checked once, and hard to guess.
+
+A code is never stored, hashed or not: it is derived from the pepper and from 32 bytes of chance kept in its row, and
+bound to purpose, phone and id. So a resend carries the same code, and the database alone leads to none. A check is
+counted before it is compared. Rolling limits live in `code_event` and are not reset by a new code.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Executable, delete, func, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from fund.privacy import mask_number
+from sms import metrics
+from sms.errors import Refused, TryLater
+from sms.messages import new_id
+from sms.numbers import recipient
+from sms.sender import Sender, Wish
+from sms.settings import CodeSettings
+from sms.store import Store
+from sms.tables import code_event, verification
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+Channel = Literal["sms", "voice"]
+State = Literal[
+    "pending",  # not used yet; a wrong code leaves it pending
+    "approved",  # this check was right; there is no second time
+    "expired",  # too late, or used before
+    "exhausted",  # too many wrong codes, for this one or from this phone
+]
+_Row = Mapping[str, Any]
+Call = Callable[[str, str], Awaitable[None]]  # (phone, code): ring up and read the code out, twice, slowly
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A verification under way. `resend_after`: the same request is answered with the same code from then on."""
+
+    id: str
+    status: State
+    to_masked: str
+    expires_at: datetime
+    resend_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found."""
+
+    status: State
+    attempts_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` events of `what` by `who` in `span`."""
+
+    what: str
+    who: bytes
+    most: int
+    span: timedelta
+    reason: str
+
+
+class Codes:
+    """Verifications. `call` places the voice call; None: there is no telephone yet."""
+
+    def __init__(self, store: Store, sender: Sender, settings: CodeSettings, call: Call | None = None) -> None:
+        self.store = store
+        self.sender = sender
+        self.settings = settings
+        self.call = call
+        self.clock = sender.outbox.clock
+        self._key = store.privacy.key("codes")
+        self._tests = {recipient(number): code for number, code in settings.test_numbers.items()}
+
+    async def begin(
+        self, client: str, raw: str, purpose: str, address: str | None = None, channel: Channel = "sms"
+    ) -> Begun:
+        """Send a code, or the one under way again. Raises `Refused`, or `TryLater` when a limit is reached."""
+        to = recipient(raw, self.sender.abroad)
+        if purpose not in self.settings.purposes:
+            raise Refused("unknown_purpose")
+        if channel == "voice" and self.call is None:
+            raise Refused("no_voice_channel")
+        who = {"client": client, "purpose": purpose, "to": to, "channel": channel}
+        async with self.store.write() as connection:
+            await self._alone(connection, self.store.phone(to))
+            under_way = await self._under_way(connection, client, to, purpose)
+            if to not in self._tests:
+                await self._within_limits(connection, client, to, address)
+            row = await (self._again(connection, under_way) if under_way else self._fresh(connection, who))
+        metrics.CODES.labels(purpose, "sent").inc()
+        if to not in self._tests:
+            await self._deliver(row, to, channel)
+        return self._begun(row)
+
+    async def check(self, client: str, id: str, code: str) -> Checked | None:
+        """Count, then compare. None: no such verification of this client."""
+        async with self.store.write() as connection:
+            row = await self._counted(connection, client, id)
+        if row is None:
+            return await self._why_not(client, id)
+        right = hmac.compare_digest(self._code(row).encode(), code.encode("utf-8", "replace"))
+        async with self.store.write() as connection:
+            return await (self._approve(connection, row) if right else self._wrong(connection, row))
+
+    def _code(self, row: _Row) -> str:
+        """Six digits that only this installation can derive from the row."""
+        fixed = self._fixed(row["to_hash"])
+        if fixed is not None:
+            return fixed
+        bound = b"\0".join([row["purpose"].encode(), row["to_hash"], row["id"].encode(), row["nonce"]])
+        return f"{int.from_bytes(hmac.digest(self._key, bound, hashlib.sha256)) % 1_000_000:06d}"
+
+    def _fixed(self, to_hash: bytes) -> str | None:
+        """The code of a test number."""
+        for number, code in self._tests.items():
+            if self.store.phone(number) == to_hash:
+                return code.get_secret_value()
+        return None
+
+    async def _alone(self, connection: AsyncConnection, to_hash: bytes) -> None:
+        """One request a phone at a time, so that nobody slips through a limit side by side (SQLite has one writer)."""
+        if not self.store.sqlite:
+            lock = int.from_bytes(to_hash[:8], signed=True)
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+    async def _under_way(self, connection: AsyncConnection, client: str, to: str, purpose: str) -> _Row | None:
+        pending = (
+            select(verification)
+            .where(
+                verification.c.to_hash == self.store.phone(to),
+                verification.c.purpose == purpose,
+                verification.c.client == client,
+                verification.c.status == "pending",
+                verification.c.attempts < self.settings.attempts,
+                verification.c.expires_at > self.clock(),
+            )
+            .order_by(verification.c.created_at.desc())
+        )
+        return await _first(connection, pending)
+
+    async def _within_limits(self, connection: AsyncConnection, client: str, to: str, address: str | None) -> None:
+        """Count this request against every limit. Raises `TryLater`; then nothing is counted."""
+        now = self.clock()
+        limits = self._limits(client, to, address)
+        waits = [(await self._wait(connection, limit, now), limit.reason) for limit in limits]
+        longest, reason = max(waits)
+        if longest > 0:
+            raise TryLater(reason, longest)
+        await self._converting(connection, client, now)
+        counted = {(limit.what, limit.who) for limit in limits if limit.what != "wrong"}
+        await connection.execute(insert(code_event), [{"what": what, "who": who, "at": now} for what, who in counted])
+
+    def _limits(self, client: str, to: str, address: str | None) -> list[Limit]:
+        s, phone = self.settings, self.store.phone(to)
+        limits = [
+            Limit("sent", phone, 1, timedelta(seconds=s.wait_seconds), "too_soon"),
+            Limit("sent", phone, s.sends_an_hour, HOUR, "too_many_sends"),
+            Limit("sent", phone, s.sends_a_day, DAY, "too_many_sends"),
+            Limit("wrong", phone, s.wrong_an_hour, HOUR, "too_many_wrong_codes"),
+            Limit("wrong", phone, s.wrong_a_day, DAY, "too_many_wrong_codes"),
+            Limit("client", self.store.digest("client", client), s.client_a_day, DAY, "client_limit"),
+        ]
+        if address:
+            here, network = self.store.digest("address", address), self.store.digest("network", network_of(address))
+            limits.append(Limit("address", here, s.address_an_hour, HOUR, "address_limit"))
+            limits.append(Limit("network", network, s.network_an_hour, HOUR, "network_limit"))
+        return limits
+
+    async def _wait(self, connection: AsyncConnection, limit: Limit, now: datetime) -> float:
+        """Seconds until one more is allowed; 0: now."""
+        if limit.span.total_seconds() <= 0:
+            return 0.0
+        recent = (
+            select(code_event.c.at)
+            .where(code_event.c.what == limit.what, code_event.c.who == limit.who, code_event.c.at > now - limit.span)
+            .order_by(code_event.c.at.desc())
+            .offset(limit.most - 1)
+            .limit(1)
+        )
+        oldest = (await connection.execute(recent)).scalar_one_or_none()
+        return (oldest + limit.span - now).total_seconds() if oldest else 0.0
+
+    async def _converting(self, connection: AsyncConnection, client: str, now: datetime) -> None:
+        """A client whose codes are hardly ever used is pumping texts: stop it. Raises `TryLater`."""
+        settled = verification.c.created_at < now - timedelta(minutes=self.settings.minutes)
+        recent = verification.c.created_at > now - HOUR
+        used = func.count().filter(verification.c.status == "approved")
+        counted = select(func.count(), used).where(verification.c.client == client, settled, recent)
+        sent, approved = (await connection.execute(counted)).one()
+        if sent >= self.settings.conversion_sample and approved < self.settings.conversion_floor * sent:
+            raise TryLater("conversion_too_low", 600)
+
+    async def _fresh(self, connection: AsyncConnection, who: Mapping[str, str]) -> _Row:
+        now = self.clock()
+        row = {
+            "id": new_id(),
+            "client": who["client"],
+            "purpose": who["purpose"],
+            "channel": who["channel"],
+            "to_hash": self.store.phone(who["to"]),
+            "to_masked": mask_number(who["to"]),
+            "nonce": secrets.token_bytes(32),
+            "status": "pending",
+            "attempts": 0,
+            "sends": 1,
+            "created_at": now,
+            "sent_at": now,
+            "expires_at": now + timedelta(minutes=self.settings.minutes),
+        }
+        await connection.execute(insert(verification).values(**row))
+        return row
+
+    async def _again(self, connection: AsyncConnection, row: _Row) -> _Row:
+        changes = {"sends": row["sends"] + 1, "sent_at": self.clock()}
+        await connection.execute(update(verification).where(verification.c.id == row["id"]).values(**changes))
+        return {**row, **changes}
+
+    async def _deliver(self, row: _Row, to: str, channel: Channel) -> None:
+        if channel == "voice" and self.call is not None:
+            await self.call(to, self._code(row))
+            return
+        params = {"code": self._code(row), "minutes": self.settings.minutes}
+        key = f"{row['id']}-{row['sends']}"
+        await self.sender.send(Wish(to, "code", params, row["client"], key=key, expires_at=row["expires_at"]))
+
+    async def _counted(self, connection: AsyncConnection, client: str, id: str) -> _Row | None:
+        """Take one attempt from a pending verification, and count it as wrong until it proves right."""
+        now = self.clock()
+        whose = select(verification.c.to_hash).where(verification.c.id == id, verification.c.client == client)
+        to_hash = (await connection.execute(whose)).scalar_one_or_none()
+        if to_hash is None:
+            return None
+        await self._alone(connection, to_hash)
+        if await self._guessing(connection, to_hash, now):
+            pending = update(verification).where(verification.c.id == id, verification.c.status == "pending")
+            await connection.execute(pending.values(status="exhausted"))
+            return None
+        row = await _first(connection, self._take_attempt(id, now))
+        if row is not None:
+            await connection.execute(insert(code_event).values(what="wrong", who=to_hash, at=now))
+        return row
+
+    def _take_attempt(self, id: str, now: datetime) -> ReturningUpdate[Any]:
+        usable = (
+            verification.c.id == id,
+            verification.c.status == "pending",
+            verification.c.attempts < self.settings.attempts,
+            verification.c.expires_at > now,
+        )
+        counted = update(verification).where(*usable).values(attempts=verification.c.attempts + 1)
+        return counted.returning(*verification.c)
+
+    async def _guessing(self, connection: AsyncConnection, to_hash: bytes, now: datetime) -> bool:
+        if self._fixed(to_hash) is not None:
+            return False
+        s = self.settings
+        hour = Limit("wrong", to_hash, s.wrong_an_hour, HOUR, "")
+        day = Limit("wrong", to_hash, s.wrong_a_day, DAY, "")
+        return await self._wait(connection, hour, now) > 0 or await self._wait(connection, day, now) > 0
+
+    async def _approve(self, connection: AsyncConnection, row: _Row) -> Checked:
+        """The code was right: use it up, and take back its count."""
+        used = (
+            update(verification)
+            .where(verification.c.id == row["id"], verification.c.status == "pending")
+            .values(status="approved")
+        )
+        if (await connection.execute(used.returning(verification.c.id))).first() is None:
+            return Checked("expired", 0)  # the same right code, twice at once: it counts once
+        mine = select(func.max(code_event.c.id)).where(code_event.c.what == "wrong", code_event.c.who == row["to_hash"])
+        await connection.execute(delete(code_event).where(code_event.c.id == mine.scalar_subquery()))
+        metrics.CODES.labels(row["purpose"], "approved").inc()
+        return Checked("approved", self.settings.attempts - row["attempts"])
+
+    async def _wrong(self, connection: AsyncConnection, row: _Row) -> Checked:
+        metrics.CODES.labels(row["purpose"], "wrong").inc()
+        left = self.settings.attempts - row["attempts"]
+        if left == 0:
+            spent = update(verification).where(verification.c.id == row["id"], verification.c.status == "pending")
+            await connection.execute(spent.values(status="exhausted"))
+        return Checked("pending" if left else "exhausted", left)
+
+    async def _why_not(self, client: str, id: str) -> Checked | None:
+        async with self.store.read() as connection:
+            found = select(verification.c.status, verification.c.attempts).where(
+                verification.c.id == id, verification.c.client == client
+            )
+            row = (await connection.execute(found)).first()
+        if row is None:
+            return None
+        spent = row.status == "exhausted" or (row.status == "pending" and row.attempts >= self.settings.attempts)
+        return Checked("exhausted" if spent else "expired", 0)
+
+    def _begun(self, row: _Row) -> Begun:
+        again = row["sent_at"] + timedelta(seconds=self.settings.wait_seconds)
+        return Begun(row["id"], "pending", row["to_masked"], row["expires_at"], again)
+
+    async def forget(self) -> None:
+        """Drop events no limit looks at any more, and verifications past their use; for the housekeeper."""
+        now = self.clock()
+        async with self.store.write() as connection:
+            await connection.execute(delete(code_event).where(code_event.c.at < now - DAY))
+            old = or_(verification.c.expires_at < now - DAY, verification.c.created_at < now - 2 * DAY)
+            await connection.execute(delete(verification).where(old))
+
+
+async def _first(connection: AsyncConnection, statement: Executable) -> _Row | None:
+    row = (await connection.execute(statement)).first()
+    return dict(row._mapping) if row else None
+
+
+def network_of(address: str) -> str:
+    """The neighbourhood of an address: its /24, or its /48. Raises `Refused`."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        raise Refused("bad_address") from None
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))

@@ -1,0 +1,96 @@
+"""From a request to a row: the number normalised, the template rendered, the parts counted, the message queued once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sms import metrics
+from sms.errors import Refused
+from sms.messages import Message
+from sms.numbers import recipient
+from sms.outbox import Added, Outbox
+from sms.segments import count
+from sms.settings import TextSettings
+from sms.templates import Template, Templates
+from sms.timing import HOME
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A text somebody wants sent. `params` are typed by the template; times are aware."""
+
+    to: str
+    template: str
+    params: Mapping[str, Any]
+    client: str
+    key: str | None = None
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    campaign: str | None = None
+    account: str = ""
+
+
+class Sender:
+    """The one way into the outbox."""
+
+    def __init__(self, outbox: Outbox, templates: Templates, settings: TextSettings) -> None:
+        self.outbox = outbox
+        self.templates = templates
+        self.abroad = settings.abroad
+        prices = [checked.price for _, checked in settings.provider_settings().values()]
+        self.price = max(prices)  # an estimate should not be too low
+
+    async def send(self, wish: Wish) -> Added:
+        """Queue one text. Raises `Refused` with `unknown_template`, `bad_number`, `missing_param: ...` and so on."""
+        return await self.queue(self.compose(wish))
+
+    async def queue(self, message: Message) -> Added:
+        """Queue a composed text; a repeat of one that is there is not queued again, and says so."""
+        added = await self.outbox.add(message)
+        (metrics.REPEATS if added.duplicate else metrics.ADDED).labels(message.lane, message.template).inc()
+        return added
+
+    def compose(self, wish: Wish) -> Message:
+        """The message a wish makes. Raises `Refused`. Pure but for the clock."""
+        template = self.template(wish.template)
+        to = recipient(wish.to, self.abroad)
+        rendered = template.render(wish.params)
+        parts = count(signed(template, rendered.text)).parts
+        now = self.outbox.clock()
+        starts = wish.not_before or now
+        return Message(
+            to=to,
+            text=rendered.text,
+            template=template.id,
+            params=rendered.params,
+            signature=template.signature,
+            lane=template.lane,
+            kind=template.kind if template.may_turn_off else "",
+            client=wish.client,
+            key=wish.key,
+            once=self._once(template, to, rendered.text, now),
+            quiet=template.quiet,
+            not_before=wish.not_before,
+            expires_at=wish.expires_at or starts + timedelta(seconds=template.life_seconds),
+            campaign=wish.campaign,
+            account=wish.account,
+            parts=parts,
+            cost=parts * self.price,
+        )
+
+    def template(self, id: str) -> Template:
+        """The template called `id`. Raises `Refused`."""
+        try:
+            return self.templates[id]
+        except KeyError:
+            raise Refused("unknown_template") from None
+
+    def _once(self, template: Template, to: str, text: str, now: datetime) -> str:
+        """What two notices have in common that nobody should get twice on one day, whoever asked for them."""
+        return f"{now.astimezone(HOME):%Y-%m-%d} {template.id} {to} {text}" if template.lane == "notice" else ""
+
+
+def signed(template: Template, text: str) -> str:
+    """The text as the telephone shows it: the signature counts."""
+    return f"【{template.signature}】{text}" if template.signature else text

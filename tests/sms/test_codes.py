@@ -1,0 +1,205 @@
+"""Codes: once, bound, counted before compared, limited in every direction, on both engines."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from sms.codes import Codes
+from sms.errors import Refused, TryLater
+from sms.messages import LANES
+from sms.outbox import Outbox
+from sms.sender import Sender
+from sms.settings import CodeSettings, TextSettings
+from sms.store import Store
+from sms.templates import load
+
+PHONE = "13900000001"
+
+
+class Desk:
+    """Codes with a clock of the test's, and the phone they arrive on."""
+
+    def __init__(self, store: Store, **settings: Any) -> None:
+        self.now = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+        self.outbox = Outbox(store, lambda: self.now)
+        self.rung: list[tuple[str, str]] = []
+        sender = Sender(self.outbox, load(Path("prompts/sms.yaml")), TextSettings())
+        self.codes = Codes(store, sender, CodeSettings(**settings), self.ring)
+
+    async def ring(self, to: str, code: str) -> None:
+        self.rung.append((to, code))
+
+    async def received(self) -> list[str]:
+        return [each.params["code"] for each in await self.outbox.claim(LANES, 100, 60)]
+
+    async def begin(self, to: str = PHONE, purpose: str = "login", client: str = "hall", **more: Any) -> Any:
+        return await self.codes.begin(client, to, purpose, **more)
+
+    async def state(self, id: str, code: str, client: str = "hall") -> Any:
+        checked = await self.codes.check(client, id, code)
+        return checked and (checked.status, checked.attempts_left)
+
+    def later(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+async def test_a_code_is_good_once(store: Store) -> None:
+    desk = Desk(store)
+    begun = await desk.begin()
+    (code,) = await desk.received()
+    assert (len(code), begun.to_masked) == (6, "*******0001")
+    assert await desk.state(begun.id, wrong(code)) == ("pending", 4)
+    assert await desk.state(begun.id, code) == ("approved", 3)
+    assert await desk.state(begun.id, code) == ("expired", 0)
+
+
+async def test_a_resend_carries_the_same_code_and_the_same_count(store: Store) -> None:
+    desk = Desk(store)
+    begun = await desk.begin()
+    assert begun.resend_after == desk.now + timedelta(seconds=60)
+    (code,) = await desk.received()
+    await desk.state(begun.id, wrong(code))
+    with pytest.raises(TryLater) as soon:
+        await desk.begin()
+    assert (soon.value.reason, soon.value.after_seconds) == ("too_soon", 60)
+    desk.later(seconds=60)
+    again = await desk.begin()
+    assert (again.id, await desk.received()) == (begun.id, [code])
+    assert await desk.state(begun.id, wrong(code)) == ("pending", 3)
+
+
+async def test_a_code_is_bound_to_its_purpose_client_and_time(store: Store) -> None:
+    desk = Desk(store, wait_seconds=0)
+    login = await desk.begin(purpose="login")
+    await desk.begin(purpose="reset_pin")
+    first, second = await desk.received()
+    if first != second:
+        assert await desk.state(login.id, second) == ("pending", 4)
+    assert await desk.state(login.id, first, client="app") is None
+    desk.later(minutes=5)
+    assert await desk.state(login.id, first) == ("expired", 0)
+
+
+async def test_five_hundred_guesses_at_once_get_five(store: Store) -> None:
+    desk = Desk(store)
+    begun = await desk.begin()
+    (code,) = await desk.received()
+    results = await asyncio.gather(*(desk.state(begun.id, wrong(code)) for _ in range(60)))
+    assert sorted(left for state, left in results if state == "pending") == [1, 2, 3, 4]
+    assert await desk.state(begun.id, code) == ("exhausted", 0)
+
+
+async def test_the_right_code_twice_at_once_is_approved_once(store: Store) -> None:
+    desk = Desk(store)
+    begun = await desk.begin()
+    (code,) = await desk.received()
+    results = await asyncio.gather(*(desk.state(begun.id, code) for _ in range(5)))
+    assert [state for state, _ in results].count("approved") == 1
+
+
+async def test_wrong_codes_of_a_phone_add_up_over_new_codes(store: Store) -> None:
+    desk = Desk(store, wait_seconds=0)
+    for _ in range(2):
+        begun = await desk.begin()
+        for code in await desk.received():
+            for _ in range(5):
+                await desk.state(begun.id, wrong(code))
+    with pytest.raises(TryLater) as limit:
+        await desk.begin()
+    assert limit.value.reason == "too_many_wrong_codes"
+    desk.later(hours=1)
+    await desk.begin()
+
+
+async def test_a_right_code_is_not_counted_as_wrong(store: Store) -> None:
+    desk = Desk(store, wait_seconds=0, sends_an_hour=50, sends_a_day=50)
+    for _ in range(12):
+        begun = await desk.begin()
+        (code,) = await desk.received()
+        assert (await desk.state(begun.id, code))[0] == "approved"
+
+
+async def test_sends_are_limited_by_hour_and_day(store: Store) -> None:
+    desk = Desk(store)
+    for hour in range(2):
+        for _ in range(5):
+            await desk.begin()
+            desk.later(seconds=60)
+        with pytest.raises(TryLater) as limit:
+            await desk.begin()
+        assert limit.value.reason == "too_many_sends"
+        assert 3200 < limit.value.after_seconds < 3600 if hour == 0 else limit.value.after_seconds > 80_000
+        desk.later(hours=1)
+
+
+async def test_sends_are_limited_by_address_and_network(store: Store) -> None:
+    desk = Desk(store, address_an_hour=2, network_an_hour=3)
+    for n in range(2):
+        await desk.begin(f"1390000000{n}", address="203.0.113.7")
+    for n, reason in ((2, "address_limit"), (3, "")):
+        if reason:
+            with pytest.raises(TryLater, match=reason):
+                await desk.begin(f"1390000000{n}", address="203.0.113.7")
+        else:
+            await desk.begin(f"1390000000{n}", address="203.0.113.8")
+    with pytest.raises(TryLater, match="network_limit"):
+        await desk.begin("13900000009", address="203.0.113.9")
+
+
+async def test_many_at_once_do_not_slip_through(store: Store) -> None:
+    desk = Desk(store)
+    results = await asyncio.gather(*(desk.begin() for _ in range(10)), return_exceptions=True)
+    assert sum(not isinstance(each, Exception) for each in results) == 1
+
+
+async def test_codes_nobody_uses_stop_the_client(store: Store) -> None:
+    desk = Desk(store, conversion_sample=10, conversion_floor=0.2)
+    for n in range(10):
+        await desk.begin(f"139000001{n:02d}")
+    desk.later(minutes=6)
+    with pytest.raises(TryLater, match="conversion_too_low"):
+        await desk.begin()
+    await desk.begin(client="app")
+
+
+async def test_test_numbers_have_their_code_and_get_no_text(store: Store) -> None:
+    desk = Desk(store, test_numbers={"13800000000": SecretStr("246810")})
+    begun = await desk.begin("13800000000")
+    begun = await desk.begin("13800000000")
+    assert await desk.received() == []
+    assert (await desk.state(begun.id, "246810"))[0] == "approved"
+
+
+async def test_the_telephone_reads_the_code_out(store: Store) -> None:
+    desk = Desk(store)
+    begun = await desk.begin(channel="voice")
+    assert await desk.received() == []
+    ((to, code),) = desk.rung
+    assert to == PHONE and (await desk.state(begun.id, code))[0] == "approved"
+
+
+async def test_without_a_telephone_it_says_so(store: Store) -> None:
+    desk = Desk(store)
+    desk.codes.call = None
+    with pytest.raises(Refused, match="no_voice_channel"):
+        await desk.begin(channel="voice")
+
+
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "😀" * 6, "\ud800"])
+async def test_nonsense_is_a_wrong_code(store: Store, code: str) -> None:
+    desk = Desk(store)
+    begun = await desk.begin()
+    assert await desk.state(begun.id, code) == ("pending", 4)
+
+
+async def test_unknown_purposes_are_refused(store: Store) -> None:
+    with pytest.raises(Refused, match="unknown_purpose"):
+        await Desk(store).begin(purpose="anything")
