@@ -16,12 +16,15 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
+from sms.settings import TextSettings
 
 
 class Settings(BaseSettings):
     """What an operator may set. Units are in the names; `url` settings take SQLAlchemy or http(s) addresses."""
 
-    model_config = SettingsConfigDict(env_prefix="HOTLINE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HOTLINE_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
 
     home: Path = Field(Path("var"), description="where the embedded databases, keys, recordings and audio cache live")
     language: Literal["zh", "en"] = Field("zh", description="language of check messages and pages")
@@ -37,6 +40,8 @@ class Settings(BaseSettings):
 
     pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
     encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
+
+    sms: TextSettings = Field(TextSettings(), description="the text side; HOTLINE_SMS__PROVIDERS and so on")
 
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,0 +1,98 @@
+"""What goes wrong, as RFC 9457 problem documents: a word for machines, a sentence that says what to do."""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from sms.errors import Refused, TryLater
+
+
+class FieldFault(BaseModel):
+    """One thing wrong with one field."""
+
+    field: str
+    reason: str
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457. `type` ends in the word to decide by."""
+
+    type: str = Field(examples=["urn:hotline:problem:bad_number"])
+    title: str
+    status: int
+    detail: str = ""
+    errors: list[FieldFault] = []
+
+
+class Problem(Exception):
+    """Answer with a problem document. `word` is what the caller's program decides by."""
+
+    def __init__(
+        self, status: int, word: str, detail: str = "", *, retry_after: float | None = None,
+        errors: list[FieldFault] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(word)
+        self.status = status
+        self.word = word
+        self.detail = detail or DETAILS.get(word, "")
+        self.retry_after = retry_after
+        self.errors = errors or []
+
+    def response(self) -> web.Response:
+        document = ProblemDocument(
+            type=f"urn:hotline:problem:{self.word}",
+            title=self.word.replace("_", " "),
+            status=self.status,
+            detail=self.detail,
+            errors=self.errors,
+        )
+        headers = {} if self.retry_after is None else {"Retry-After": str(max(1, round(self.retry_after + 0.5)))}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        body = document.model_dump_json(exclude_defaults=True).encode()
+        return web.Response(status=self.status, body=body, content_type="application/problem+json", headers=headers)
+
+
+def of(fault: Refused | TryLater) -> Problem:
+    """The problem a fault of the text side is to an API caller."""
+    word, _, rest = fault.reason.partition(": ")
+    if isinstance(fault, TryLater):
+        return Problem(429, word, retry_after=fault.after_seconds)
+    detail = DETAILS.get(word, "")
+    status = {"no_voice_channel": 501, "template_not_allowed": 403, "not_found": 404, "wrong_state": 409}.get(word, 422)
+    return Problem(status, word, f"{detail}({rest})" if rest else detail)
+
+
+# What to do, in the language of the people who read it.
+DETAILS: dict[str, Any] = {
+    "bad_number": "号码无法识别,请填写 11 位手机号码。",
+    "not_mobile": "只能向手机号码发送短信。",
+    "abroad": "该国家或地区的号码未开通,请联系管理员。",
+    "unknown_template": "没有这个模板,请核对模板编号。",
+    "template_not_allowed": "此密钥不可使用该模板。",
+    "missing_param": "缺少模板参数。",
+    "extra_param": "模板没有这个参数。",
+    "bad_param": "模板参数的格式不对。",
+    "unknown_purpose": "没有这种验证码用途。",
+    "no_voice_channel": "语音验证码尚未开通,请改用短信。",
+    "bad_address": "ip 不是有效的地址。",
+    "too_soon": "刚刚发送过,请稍后再试。",
+    "too_many_sends": "该号码发送次数过多,请稍后再试。",
+    "too_many_wrong_codes": "该号码输错次数过多,请稍后再试。",
+    "address_limit": "该地址请求过多,请稍后再试。",
+    "network_limit": "该网段请求过多,请稍后再试。",
+    "client_limit": "今日发送量已达上限,请联系管理员。",
+    "conversion_too_low": "验证码使用率异常偏低,已暂停发送,请检查是否被恶意刷取。",
+    "no_key": "请在 Authorization 头中提供 Bearer 密钥。",
+    "wrong_key": "密钥无效或已注销。",
+    "wrong_scope": "此密钥没有该权限。",
+    "too_fast": "请求过于频繁,请稍后再试。",
+    "too_large": "请求内容过大。",
+    "not_json": "请求内容不是有效的 JSON。",
+    "invalid": "请求内容不符合要求,详见 errors。",
+    "not_found": "没有找到。",
+    "wrong_state": "当前状态不能执行该操作。",
+    "unavailable": "系统暂时不可用,请稍后重试;带同一 key 重试不会重复发送。",
+    "forged": "签名、密钥或来源地址不符。",
+}

@@ -1,0 +1,158 @@
+"""A route of the HTTP API is declared once: validation, authorisation, limits and the OpenAPI document follow."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from hotline.api.problems import FieldFault, Problem, of
+from sms.errors import Refused, TryLater
+from sms.keys import Client, Keys
+
+log = structlog.get_logger(__name__)
+
+MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has been let in and understood."""
+
+    request: web.Request
+    client: Client
+    body: Any = None
+    query: Any = None
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        return self.request.match_info
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: a model as JSON, or a ready response (a download)."""
+
+    status: int
+    model: BaseModel | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Run = Callable[[Call], Awaitable[Answer | web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. `problems` are the status codes of problem documents besides the common ones."""
+
+    method: str
+    path: str
+    scope: str
+    summary: str
+    run: Run
+    answers: Mapping[int, type[BaseModel] | str]  # a model, or the media type of a download
+    body: type[BaseModel] | None = None
+    upload: Sequence[str] = ()  # media types of a streamed body, which the operation reads by itself
+    query: type[BaseModel] | None = None
+    problems: Sequence[int] = ()
+
+
+class Door:
+    """Lets requests in: whose key, which scope, how fast."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    async def client(self, request: web.Request, scope: str) -> Client:
+        """The caller. Raises `Problem` 401, 403 or 429."""
+        kind, _, key = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not key:
+            raise Problem(401, "no_key")
+        client = await self.keys.client(key.strip())
+        if client is None:
+            raise Problem(401, "wrong_key")
+        if scope not in client.scopes:
+            raise Problem(403, "wrong_scope")
+        self._pace(client)
+        return client
+
+    def _pace(self, client: Client) -> None:
+        """One request's worth out of the client's bucket, which holds a second's worth."""
+        now = time.monotonic()
+        tokens, filled = self._buckets.get(client.name, (float(client.rate), now))
+        tokens = min(client.rate, tokens + (now - filled) * client.rate)
+        if tokens < 1:
+            raise Problem(429, "too_fast", retry_after=(1 - tokens) / client.rate)
+        self._buckets[client.name] = (tokens - 1, now)
+
+
+def bind(app: web.Application, door: Door, routes: Sequence[Route]) -> None:
+    """Put routes into an application."""
+    for route in routes:
+        app.router.add_route(route.method, route.path, _endpoint(door, route))
+
+
+def _endpoint(door: Door, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def endpoint(request: web.Request) -> web.StreamResponse:
+        try:
+            client = await door.client(request, route.scope)
+            call = Call(request, client, await _body(request, route), _query(request, route))
+            return _response(await route.run(call))
+        except Problem as problem:
+            return problem.response()
+        except (Refused, TryLater) as fault:
+            return of(fault).response()
+        except SQLAlchemyError as fault:
+            log.error("api.database", path=route.path, fault=type(fault).__name__)
+            return Problem(503, "unavailable", retry_after=2).response()
+
+    return endpoint
+
+
+def _response(answer: Answer | web.StreamResponse) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    body = answer.model.model_dump_json().encode() if answer.model else b""
+    return web.Response(status=answer.status, body=body, content_type="application/json", headers=answer.headers)
+
+
+async def _body(request: web.Request, route: Route) -> BaseModel | None:
+    if route.body is None:
+        return None
+    if (request.content_length or 0) > MOST_BYTES:
+        raise Problem(413, "too_large")
+    try:
+        return route.body.model_validate_json(await request.read())
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem(413, "too_large") from None
+    except ValidationError as fault:
+        raise _invalid(fault) from None
+
+
+def _query(request: web.Request, route: Route) -> BaseModel | None:
+    try:
+        return route.query.model_validate(dict(request.query)) if route.query else None
+    except ValidationError as fault:
+        raise _invalid(fault) from None
+
+
+def _invalid(fault: ValidationError) -> Problem:
+    """Every fault at once, by field; never the values, which may be personal."""
+    if any(each["type"] == "json_invalid" for each in fault.errors(include_input=False)):
+        return Problem(400, "not_json")
+    errors = [
+        FieldFault(field=".".join(map(str, each["loc"]))[:200], reason=each["msg"])
+        for each in fault.errors(include_input=False, include_url=False)
+    ]
+    return Problem(422, "invalid", errors=errors[:50])
+
+
+def dumps(document: Any) -> str:
+    """JSON for people as well."""
+    return json.dumps(document, ensure_ascii=False, indent=1)

@@ -1,0 +1,93 @@
+"""/sandbox: the demo text phone, while the sandbox provider is on. It needs no key: it shows demo numbers only."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import select
+
+from fund.privacy import Unreadable
+from hotline.api.problems import Problem
+from hotline.text import TextService
+from sms.errors import Refused
+from sms.numbers import recipient
+from sms.providers.base import Inbound
+from sms.providers.sandbox import Sandbox
+from sms.tables import message
+
+PAGE = Path(__file__).parent.parent / "pages" / "sandbox.html"
+MOST = 100
+
+
+class Received(BaseModel):
+    """A text on the demo phone."""
+
+    to: str
+    text: str
+    at: datetime
+    status: str
+
+
+class TextedRequest(BaseModel):
+    """A text from the demo phone to us."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    sender: str = Field(alias="from", max_length=32)
+    text: str = Field(max_length=2000)
+
+
+_LIST = TypeAdapter(list[Received])
+
+
+def bind_sandbox(app: web.Application, text: TextService) -> None:
+    """Put the demo phone into an application, if a sandbox provider is on."""
+    names = [name for name, provider in text.providers.items() if isinstance(provider, Sandbox)]
+    if not names:
+        return
+
+    async def page(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(PAGE)
+
+    async def messages(request: web.Request) -> web.Response:
+        shown = await _received(text, names, request.query.get("to"))
+        return web.Response(body=_LIST.dump_json(shown), content_type="application/json")
+
+    async def inbound(request: web.Request) -> web.Response:
+        try:
+            texted = TextedRequest.model_validate_json(await request.read())
+            sender = recipient(texted.sender)
+        except (ValidationError, Refused):
+            return Problem(422, "bad_number").response()
+        await text.take(names[0], [], [Inbound(sender, texted.text)])
+        return web.json_response({"status": "taken"}, status=202)
+
+    app.router.add_get("/sandbox", page)
+    app.router.add_get("/sandbox/messages", messages)
+    app.router.add_post("/sandbox/inbound", inbound)
+
+
+async def _received(text: TextService, names: list[str], to: str | None) -> list[Received]:
+    """The newest texts that reached the sandbox, of one number or of all."""
+    wanted = select(message.c.body, message.c.sent_at, message.c.created_at, message.c.status).where(
+        message.c.provider.in_(names), message.c.status.in_(("sent", "delivered"))
+    )
+    if to is not None:
+        try:
+            wanted = wanted.where(message.c.to_hash == text.store.phone(recipient(to, text.settings.abroad)))
+        except Refused:
+            return []
+    async with text.store.read() as connection:
+        rows = (await connection.execute(wanted.order_by(message.c.created_at.desc()).limit(MOST))).all()
+    shown = []
+    for row in rows:
+        try:
+            body = json.loads(text.store.privacy.open(row.body))
+        except Unreadable:
+            continue
+        signature = f"【{body['signature']}】" if body["signature"] else ""
+        at = row.sent_at or row.created_at
+        shown.append(Received(to=body["to"], text=signature + body["text"], at=at, status=row.status))
+    return shown

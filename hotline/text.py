@@ -1,0 +1,144 @@
+"""The text side, put together: `open_text(...)`, then `start`; `stop` mirrors it.
+
+Reads top to bottom: the outbox, the providers and the way to them, the workers, and what comes back.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.privacy import Privacy
+from sms import templates as template_files
+from sms.codes import Call, Codes
+from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure, remove_old
+from sms.keys import Keys
+from sms.outbox import Outbox
+from sms.providers import PROVIDERS
+from sms.providers.base import Inbound, Provider, Receipt, Take
+from sms.receipts import Receipts
+from sms.routing import Router
+from sms.sender import Sender, Wish
+from sms.settings import TextSettings
+from sms.store import Store
+from sms.timing import Day
+from sms.wake import listen
+from sms.workers import CODE_LANES, OTHER_LANES, Rules, Worker
+
+OURSELVES = "hotline"  # the client of texts nobody outside asked for
+
+
+class TextService:
+    """Everything of the text side that lives as long as the process."""
+
+    def __init__(
+        self, settings: TextSettings, store: Store, session: aiohttp.ClientSession, ledger: Any, call: Call | None
+    ) -> None:
+        chance = random.SystemRandom()
+        self.settings = settings
+        self.store = store
+        self.session = session
+        self.ledger = ledger
+        self.keys = Keys(store)
+        self.outbox = Outbox(store)
+        self.templates = template_files.load(settings.templates)
+        self.sender = Sender(self.outbox, self.templates, settings)
+        self.codes = Codes(store, self.sender, settings.codes, call)
+        self.providers: dict[str, Provider] = {
+            name: PROVIDERS[kind](name, checked, session)
+            for name, (kind, checked) in settings.provider_settings().items()
+        }
+        self.router = Router(self.providers, settings.routes, chance)
+        self.receipts = Receipts(store, self.router)
+        self.outbox.accepted.append(self.receipts.accepted)
+        rules = Rules(Day(settings.day_starts, settings.day_ends), settings.second_way_seconds, self._provider_template)
+        self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]
+        self.housekeeper = Housekeeper(self._chores())
+        self._listening: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the providers, then serve the outbox."""
+        for provider in self.providers.values():
+            await provider.start(self._take_from(provider.name))
+        for worker in self.workers:
+            worker.start()
+        self.housekeeper.start()
+        if not self.store.sqlite:
+            self._listening = asyncio.create_task(listen(self.store.engine, self._heard))
+
+    async def stop(self) -> None:
+        """Claim nothing more, let the wire finish, close the providers."""
+        if self._listening:
+            self._listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listening
+        await self.housekeeper.stop()
+        await asyncio.gather(*(worker.stop() for worker in self.workers))
+        for provider in self.providers.values():
+            await provider.stop()
+        await self.session.close()
+
+    async def take(self, provider: str, receipts: Sequence[Receipt], inbound: Sequence[Inbound]) -> None:
+        """News from a provider, by webhook, pull or connection; back when it is on the disk."""
+        if receipts:
+            await self.receipts.take(provider, receipts)
+
+    async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str:
+        """For the voice side: queue a text, get its id. Raises `Refused`."""
+        return (await self.sender.send(Wish(to, template, params, OURSELVES, key))).id
+
+    async def send_code(self, to: str, purpose: str) -> str:
+        """For the voice side: send a code, get the verification's id. Raises `Refused`, `TryLater`."""
+        return (await self.codes.begin(OURSELVES, to, purpose)).id
+
+    async def check_code(self, id: str, code: str) -> str:
+        """For the voice side: `approved`, `pending` (wrong, try again), `expired` or `exhausted`."""
+        checked = await self.codes.check(OURSELVES, id, code)
+        return checked.status if checked else "expired"
+
+    def _take_from(self, name: str) -> Take:
+        async def take(receipts: Sequence[Receipt], inbound: Sequence[Inbound]) -> None:
+            await self.take(name, receipts, inbound)
+
+        return take
+
+    def _provider_template(self, template: str, provider: str) -> str:
+        known = self.templates.get(template)
+        return known.provider_ids.get(provider, "") if known else ""
+
+    def _heard(self, lane: str) -> None:
+        for worker in self.workers:
+            worker.wake(lane)  # type: ignore[arg-type]
+
+    def _chores(self) -> list[Chore]:
+        settings, store = self.settings, self.store
+        day = timedelta(days=1).total_seconds()
+        chores = [
+            Chore("strand", 5, self.outbox.strand),
+            Chore("give up waiting", 60, lambda: give_up_waiting(store, settings.unknown_hours)),
+            Chore("match receipts", 60, self.receipts.sweep),
+            Chore("forget codes", 600, self.codes.forget),
+            Chore("measure", 15, lambda: measure(store)),
+            Chore("remove old", day, lambda: remove_old(store, settings.keep_days, settings.keep_text_days)),
+        ]
+        pulled = [provider for provider in self.providers.values() if provider.pull_seconds]
+        return chores + [Chore(f"pull {each.name}", each.pull_seconds or 60, self._pull(each)) for each in pulled]
+
+    def _pull(self, provider: Provider) -> Any:
+        async def pull() -> None:
+            receipts, inbound = await provider.pull()
+            await self.take(provider.name, receipts, inbound)
+
+        return pull
+
+
+def open_text(
+    settings: TextSettings, engine: AsyncEngine, privacy: Privacy, ledger: Any = None, call: Call | None = None
+) -> TextService:
+    """The text side on an open, migrated database. `call` places voice codes: (phone, code). Call inside the loop."""
+    return TextService(settings, Store(engine, privacy), aiohttp.ClientSession(), ledger, call)

@@ -1,0 +1,118 @@
+"""Who may ask for texts: API keys with scopes, a channel, a rate and the templates they may use.
+
+A key reads `hk_<id>_<secret>`; only a hash of the secret is kept (it is 256 bits of chance, so a plain one will do).
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy import insert, select, update
+
+from sms.errors import Refused
+from sms.store import Clock, Store, utc_now
+from sms.tables import api_key
+
+Scope = Literal[
+    "messages",  # send single texts, and look up one's own
+    "codes",  # send and check verification codes
+    "events",  # tell what happened in the ledger
+    "campaigns",  # text many people
+    "calls",  # look at the hotline's calls
+]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+CHANNELS = {"60": "hotline", "70": "text", "10": "app", "20": "WeChat", "40": "web hall", "50": "terminal"}
+_REMEMBER_SECONDS = 5.0  # a revoked key works no longer than this
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The holder of a key. `rate` is in requests a second; no `templates` means all."""
+
+    name: str
+    scopes: frozenset[str]
+    channel: str
+    rate: int
+    templates: frozenset[str]
+
+    def may_use(self, template: str) -> bool:
+        return not self.templates or template in self.templates
+
+
+class Keys:
+    """Makes, lists, revokes and recognises keys."""
+
+    def __init__(self, store: Store, clock: Clock = utc_now) -> None:
+        self.store = store
+        self.clock = clock
+        self._known: dict[bytes, tuple[float, Client | None]] = {}
+
+    async def add(
+        self, name: str, scopes: Sequence[str], channel: str, rate: int = 100, templates: Sequence[str] = ()
+    ) -> str:
+        """A new key, shown this once. Raises `Refused` for an unknown scope or channel, or a name that is taken."""
+        if unknown := set(scopes) - set(SCOPES):
+            raise Refused(f"unknown_scope: {' '.join(sorted(unknown))}")
+        if channel not in CHANNELS:
+            raise Refused("unknown_channel")
+        id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        row = {
+            "id": id,
+            "name": name,
+            "secret_hash": _hash(secret),
+            "scopes": " ".join(scopes),
+            "channel": channel,
+            "rate": rate,
+            "templates": " ".join(templates),
+            "created_at": self.clock(),
+        }
+        async with self.store.write() as connection:
+            taken = await connection.execute(select(api_key.c.id).where(api_key.c.name == name))
+            if taken.first():
+                raise Refused("name_taken")
+            await connection.execute(insert(api_key).values(**row))
+        return f"hk_{id}_{secret}"
+
+    async def rows(self) -> Sequence[Any]:
+        """All keys, without their secrets, oldest first."""
+        wanted = [column for column in api_key.c if column.name not in ("secret_hash", "callback_secret")]
+        async with self.store.read() as connection:
+            return (await connection.execute(select(*wanted).order_by(api_key.c.created_at))).all()
+
+    async def revoke(self, name: str) -> bool:
+        """End a key; it works for a few seconds more. False: there is none of that name, or it has ended."""
+        living = update(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_(None))
+        async with self.store.write() as connection:
+            done = await connection.execute(living.values(revoked_at=self.clock()).returning(api_key.c.id))
+            return done.first() is not None
+
+    async def client(self, key: str) -> Client | None:
+        """Whose key this is; None for a wrong, unknown or revoked one."""
+        fingerprint = hashlib.sha256(key.encode()).digest()
+        until, client = self._known.get(fingerprint, (0.0, None))
+        if time.monotonic() < until:
+            return client
+        client = await self._look_up(key)
+        if len(self._known) > 10_000:  # somebody is guessing
+            self._known.clear()
+        self._known[fingerprint] = (time.monotonic() + _REMEMBER_SECONDS, client)
+        return client
+
+    async def _look_up(self, key: str) -> Client | None:
+        mark, _, rest = key.partition("_")
+        id, _, secret = rest.partition("_")
+        if mark != "hk" or len(id) > 16:
+            return None
+        async with self.store.read() as connection:
+            row = (await connection.execute(select(api_key).where(api_key.c.id == id))).first()
+        if row is None or row.revoked_at is not None or not hmac.compare_digest(row.secret_hash, _hash(secret)):
+            return None
+        return Client(row.name, frozenset(row.scopes.split()), row.channel, row.rate, frozenset(row.templates.split()))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,193 @@
+"""The HTTP API over real HTTP on both engines: keys, messages, codes, the sandbox phone, every sort of bad input."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.privacy import Privacy
+from hotline.api.app import add_text_routes
+from hotline.text import TextService, open_text
+from sms.keys import SCOPES
+from sms.settings import TextSettings
+
+PHONE = "13900000001"
+
+
+class Caller:
+    """A system that calls us, with its key."""
+
+    def __init__(self, client: TestClient[Any, Any], key: str, text: TextService) -> None:
+        self.http = client
+        self.headers = {"Authorization": f"Bearer {key}"}
+        self.text = text
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        async with self.http.post(path, json=body, headers=self.headers, **more) as reply:
+            return reply.status, await reply.json()
+
+    async def raw(self, path: str, data: bytes, **headers: str) -> tuple[int, Any]:
+        async with self.http.post(path, data=data, headers=self.headers | headers) as reply:
+            return reply.status, await reply.json()
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        async with self.http.get(path, headers=self.headers | headers) as reply:
+            return reply.status, await reply.json()
+
+    async def phone(self, to: str = PHONE, atleast: int = 1) -> list[dict[str, str]]:
+        """What the demo phone shows, once it shows `atleast` texts."""
+        while True:
+            _, shown = await self.get(f"/sandbox/messages?to={to}")
+            if len(shown) >= atleast:
+                return list(shown)
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def text(engine: AsyncEngine, privacy: Privacy) -> AsyncIterator[TextService]:
+    it = open_text(TextSettings(), engine, privacy)
+    await it.start()
+    yield it
+    await it.stop()
+
+
+@pytest.fixture
+async def api(text: TextService) -> AsyncIterator[Caller]:
+    app = web.Application()
+    add_text_routes(app, text)
+    key = await text.keys.add("hall", SCOPES, "40", rate=10_000)
+    async with TestClient(TestServer(app)) as client:
+        yield Caller(client, key, text)
+
+
+async def test_a_message_arrives_and_can_be_looked_up(api: Caller) -> None:
+    body = {"to": PHONE, "template": "policy", "params": {"text": "政策"}, "key": "k1"}
+    status, queued = await api.post("/v1/messages", body)
+    assert (status, queued["status"]) == (202, "queued")
+    (shown,) = await api.phone()
+    assert shown["text"].startswith("【") and shown["to"] == PHONE
+    status, state = await api.get(f"/v1/messages/{queued['id']}")
+    assert (status, state["to_masked"]) == (200, "*******0001")
+    status, again = await api.post("/v1/messages", body)
+    assert (status, again["id"], again["duplicate"]) == (202, queued["id"], True)
+    assert len(await api.phone()) == 1
+
+
+async def test_a_code_arrives_and_is_checked(api: Caller) -> None:
+    status, begun = await api.post("/v1/verifications", {"to": PHONE, "purpose": "bind_phone", "ip": "203.0.113.7"})
+    assert status == 201 and set(begun) == {"id", "status", "to_masked", "expires_at", "resend_after"}
+    (shown,) = await api.phone()
+    code = next(word for word in shown["text"].replace(",", " ").replace("码", " ").split() if word.isdigit())
+    status, checked = await api.post(f"/v1/verifications/{begun['id']}/check", {"code": code})
+    assert (status, checked) == (200, {"status": "approved", "attempts_left": 4})
+
+
+async def test_a_resend_too_soon_says_when(api: Caller) -> None:
+    await api.post("/v1/verifications", {"to": PHONE, "purpose": "login"})
+    reply = await api.http.post("/v1/verifications", json={"to": PHONE, "purpose": "login"}, headers=api.headers)
+    assert reply.status == 429 and 55 <= int(reply.headers["Retry-After"]) <= 61
+    assert (await reply.json())["type"] == "urn:hotline:problem:too_soon"
+
+
+async def test_voice_codes_say_they_are_not_there_yet(api: Caller) -> None:
+    status, problem = await api.post("/v1/verifications", {"to": PHONE, "purpose": "login", "channel": "voice"})
+    assert (status, problem["type"]) == (501, "urn:hotline:problem:no_voice_channel")
+
+
+async def test_many_in_one_request(api: Caller) -> None:
+    good = {"to": PHONE, "template": "policy", "params": {"text": "政策"}}
+    status, answer = await api.post("/v1/messages/batch", {"messages": [good, {**good, "to": "12329"}]})
+    assert status == 202
+    assert [each["problem"] for each in answer["results"]] == [None, "not_mobile"]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status", "word"),
+    [
+        ("", 401, "no_key"),
+        ("Basic x", 401, "no_key"),
+        ("Bearer hk_x_y", 401, "wrong_key"),
+        ("Bearer 乱", 401, "wrong_key"),
+    ],
+)
+async def test_strangers_stay_out(api: Caller, authorization: str, status: int, word: str) -> None:
+    got, problem = await api.get("/v1/messages/x", Authorization=authorization)
+    assert (got, problem["type"].split(":")[-1]) == (status, word)
+
+
+async def test_keys_are_limited_in_what_and_how_fast(api: Caller) -> None:
+    key = await api.text.keys.add("app", ["messages"], "10", rate=1, templates=["deposit"])
+    api.headers = {"Authorization": f"Bearer {key}"}
+    status, problem = await api.post("/v1/messages", {"to": PHONE, "template": "policy", "params": {"text": "x"}})
+    assert (status, problem["type"].split(":")[-1]) == (403, "template_not_allowed")
+    status, problem = await api.post("/v1/messages", {"to": PHONE, "template": "policy"})
+    assert (status, problem["type"].split(":")[-1]) == (429, "too_fast")
+
+
+async def test_scopes_and_revoking(api: Caller) -> None:
+    key = await api.text.keys.add("kiosk", ["messages"], "50")
+    api.headers = {"Authorization": f"Bearer {key}"}
+    status, _ = await api.post("/v1/verifications", {"to": PHONE, "purpose": "login"})
+    assert status == 403
+    assert await api.text.keys.revoke("kiosk") and not await api.text.keys.revoke("kiosk")
+    api.text.keys._known.clear()
+    assert (await api.get("/v1/messages/x"))[0] == 401
+
+
+async def test_another_clients_message_is_not_there(api: Caller) -> None:
+    _, queued = await api.post("/v1/messages", {"to": PHONE, "template": "policy", "params": {"text": "x"}})
+    key = await api.text.keys.add("app", ["messages"], "10")
+    assert (await api.get(f"/v1/messages/{queued['id']}", Authorization=f"Bearer {key}"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "word"),
+    [
+        (b"", 400, "not_json"),
+        (b"{", 400, "not_json"),
+        (b"\xff\xfe", 400, "not_json"),
+        (b"[" * 60_000, 400, "not_json"),
+        (b"[]", 422, "invalid"),
+        (b'{"to": 1}', 422, "invalid"),
+        (b'{"to": "13900000001", "template": "policy", "nonsense": 1}', 422, "invalid"),
+        (b'{"to": "' + b"1" * 10_000 + b'", "template": "policy"}', 422, "invalid"),
+        (b'{"to": "0511-85212579", "template": "policy", "params": {"text": "x"}}', 422, "not_mobile"),
+        ('{"to": "😀😀", "template": "policy", "params": {"text": "x"}}'.encode(), 422, "bad_number"),
+        (b'{"to": "13900000001", "template": "no-such"}', 422, "unknown_template"),
+        (b'{"to": "13900000001", "template": "policy", "not_before": "2026-01-01T00:00:00"}', 422, "invalid"),
+        (b'{"to": "13900000001", "template": "policy", "params": {"text": 1e999}}', 422, "invalid"),
+        (b" " * 70_000, 413, "too_large"),
+    ],
+)
+async def test_bad_bodies_get_a_clear_answer(api: Caller, data: bytes, status: int, word: str) -> None:
+    got, problem = await api.raw("/v1/messages", data)
+    assert (got, problem["type"].split(":")[-1]) == (status, word)
+    assert problem["detail"]
+
+
+async def test_faults_never_repeat_the_values(api: Caller) -> None:
+    _, problem = await api.post("/v1/messages", {"to": ["13900000001"], "template": "policy"})
+    assert "13900000001" not in str(problem) and problem["errors"] == [
+        {"field": "to", "reason": "Input should be a valid string"}
+    ]
+
+
+async def test_the_sandbox_takes_texts_and_refuses_nonsense(api: Caller) -> None:
+    assert (await api.post("/sandbox/inbound", {"from": PHONE, "text": "余额"}))[0] == 202
+    assert (await api.post("/sandbox/inbound", {"from": "x", "text": "余额"}))[0] == 422
+    assert (await api.get("/sandbox/messages?to=nonsense")) == (200, [])
+
+
+async def test_webhooks_of_nobody(api: Caller) -> None:
+    assert (await api.raw("/providers/nobody/receipts", b"x"))[0] == 404
+    assert (await api.raw("/providers/sandbox/receipts", b"x"))[0] == 404
+
+
+async def test_the_document_describes_every_route(api: Caller) -> None:
+    status, document = await api.get("/v1/openapi.json")
+    assert (status, document["openapi"]) == (200, "3.1.0")
+    assert {"/v1/messages", "/v1/verifications", "/v1/verifications/{id}/check"} <= set(document["paths"])
