@@ -4,20 +4,22 @@ Reads top to bottom: the outbox, the providers and the way to them, the workers,
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
 from sms import templates as template_files
+from sms.campaigns import Campaigns
 from sms.codes import Call, Codes
 from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure, remove_old
 from sms.keys import Keys
+from sms.messages import new_id
 from sms.outbox import Outbox
 from sms.providers import PROVIDERS
 from sms.providers.base import Inbound, Provider, Receipt, Take
@@ -26,6 +28,7 @@ from sms.routing import Router
 from sms.sender import Sender, Wish
 from sms.settings import TextSettings
 from sms.store import Store
+from sms.tables import audit
 from sms.timing import Day
 from sms.wake import listen
 from sms.workers import CODE_LANES, OTHER_LANES, Rules, Worker
@@ -59,7 +62,8 @@ class TextService:
         rules = Rules(Day(settings.day_starts, settings.day_ends), settings.second_way_seconds, self._provider_template)
         self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]
         self.housekeeper = Housekeeper(self._chores())
-        self._listening: asyncio.Task[None] | None = None
+        self.campaigns = Campaigns(store, self.sender, self.router, rules.day)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Open the providers, then serve the outbox."""
@@ -68,15 +72,15 @@ class TextService:
         for worker in self.workers:
             worker.start()
         self.housekeeper.start()
+        self._tasks.append(asyncio.create_task(self.campaigns.feed(), name="campaigns"))
         if not self.store.sqlite:
-            self._listening = asyncio.create_task(listen(self.store.engine, self._heard))
+            self._tasks.append(asyncio.create_task(listen(self.store.engine, self._heard), name="listen"))
 
     async def stop(self) -> None:
         """Claim nothing more, let the wire finish, close the providers."""
-        if self._listening:
-            self._listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listening
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.housekeeper.stop()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         for provider in self.providers.values():
@@ -87,6 +91,12 @@ class TextService:
         """News from a provider, by webhook, pull or connection; back when it is on the disk."""
         if receipts:
             await self.receipts.take(provider, receipts)
+
+    async def audit(self, client: str, action: str, subject: str, detail: str = "") -> None:
+        """Keep who did what. `subject` is an id or masked."""
+        row = {"id": new_id(), "at": self.outbox.clock(), "client": client, "action": action}
+        async with self.store.write() as connection:
+            await connection.execute(insert(audit).values(**row, subject=subject, detail=detail[:200]))
 
     async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str:
         """For the voice side: queue a text, get its id. Raises `Refused`."""

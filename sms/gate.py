@@ -21,6 +21,10 @@ class Gate:
         self._inside = 0
         self._closed_until = 0.0
 
+    def rate_for(self, lane: Lane) -> float:
+        """How many texts of `lane` a second it lets through."""
+        return self._rate * (1 - self._kept.get(lane, self._others_kept))
+
     def room(self, lane: Lane) -> int:
         """How many texts of `lane` could go right now."""
         if _now() < self._closed_until:

@@ -26,6 +26,7 @@ class Template:
     may_turn_off: bool = False
     quiet: Quiet = "none"
     life_seconds: int = 86400
+    params: Mapping[str, str] = field(default_factory=dict)
 
     def render(self, params: Mapping[str, Any]) -> Rendered:
         try:
@@ -40,7 +41,14 @@ Templates = Mapping[str, Template]
 def load(path: Path) -> Templates:
     found = [
         Template("code", "code", "code", "验证码{code},{minutes}分钟内有效,请勿告诉他人。", life_seconds=300),
-        Template("deposit", "notice", "account", "您尾号{tail}的账户缴存{amount}元。", may_turn_off=True),
-        Template("policy", "campaign", "policy", "{text}", may_turn_off=True),
+        Template(
+            "deposit",
+            "notice",
+            "account",
+            "您尾号{tail}的账户缴存{amount}元。",
+            may_turn_off=True,
+            params={"tail": "tail", "amount": "money"},
+        ),
+        Template("policy", "campaign", "policy", "{text}", may_turn_off=True, params={"text": "text"}),
     ]
     return {each.id: each for each in found}

@@ -45,3 +45,20 @@ def next_try(attempt: int, now: datetime, expires_at: datetime, after_seconds: f
     wait = min(_FIRST_SECONDS * 2 ** (attempt - 1), _LONGEST_SECONDS)
     again = now + timedelta(seconds=max(wait, after_seconds) * (1 + jitter / 2))
     return again if again < expires_at else None
+
+
+def finished_at(start: datetime, count: int, rate: float, quiet: Quiet, day: Day) -> datetime:
+    """When `count` texts at `rate` a second will all have gone, nights left out. Aware in, aware out."""
+    moment, left = allowed_at(start, quiet, day), timedelta(seconds=count / rate)
+    while quiet != "none":
+        closes = _closes(moment, quiet, day)
+        if moment + left <= closes:
+            break
+        left -= closes - moment
+        moment = allowed_at(closes, quiet, day)
+    return moment + left
+
+
+def _closes(moment: datetime, quiet: Quiet, day: Day) -> datetime:
+    end = ADVERTISING[1] if quiet == "advertising" else day.end
+    return moment.astimezone(HOME).replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)

@@ -20,7 +20,12 @@ _COMMON = {
     429: "too fast, or a limit is reached; see `Retry-After`",
     503: "the database is away; try again with the same key",
 }
-_MORE = {404: "no such thing, or not yours", 409: "not in this state", 501: "not available in this installation"}
+_MORE = {
+    404: "no such thing, or not yours",
+    409: "not in this state",
+    415: "neither CSV nor NDJSON",
+    501: "not available in this installation",
+}
 
 
 def document(routes: Sequence[Route], version: str) -> dict[str, Any]:

@@ -93,6 +93,11 @@ DETAILS: dict[str, Any] = {
     "invalid": "请求内容不符合要求,详见 errors。",
     "not_found": "没有找到。",
     "wrong_state": "当前状态不能执行该操作。",
+    "not_a_list": "请以 text/csv 或 application/x-ndjson 上传名单。",
+    "cut_off": "文件没有传完,请重新上传;已传部分不会发送。",
+    "wrong_columns": "名单缺少这些列:",
+    "doubled_column": "名单有重复的列名。",
+    "empty_file": "名单是空的。",
     "unavailable": "系统暂时不可用,请稍后重试;带同一 key 重试不会重复发送。",
     "forged": "签名、密钥或来源地址不符。",
 }

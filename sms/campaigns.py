@@ -1,0 +1,289 @@
+"""Campaigns: many people, one template. Checked while the file comes in, sent from a cursor, safe against any crash.
+
+    upload -> checking -> ready -> running <-> paused -> done      (cancelled from any of them; broken: half a file)
+
+The good rows wait sealed in chunks of a few dozen. A chunk becomes messages in one transaction and is emptied in the
+same one, so after a crash every row is in exactly one place. Only as many chunks are turned into messages as the
+workers need next: the outbox stays small, and whatever else is due finds it so.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sms.errors import Refused
+from sms.messages import Message, Status, new_id
+from sms.preflight import CHUNK, Chunk, Preflight, Report
+from sms.routing import Router
+from sms.sender import Sender
+from sms.store import Store
+from sms.tables import campaign, campaign_chunk, message
+from sms.templates import Template
+from sms.timing import Day, finished_at
+
+BACKLOG = 2000  # messages of campaigns kept ready in the outbox
+TOGETHER = 10  # chunks of an upload written in one transaction
+_STALE = timedelta(hours=6)
+
+State = Literal[
+    "checking",  # the file is coming in
+    "ready",  # checked; nothing has been sent
+    "running",  # being sent
+    "paused",  # held; what is on the wire finishes
+    "done",  # every row has an outcome
+    "cancelled",  # the rest will not be sent
+    "broken",  # the file did not arrive whole; nothing has been sent
+]
+_MOVES: dict[str, tuple[State, tuple[State, ...]]] = {
+    "start": ("running", ("ready",)),
+    "pause": ("paused", ("running",)),
+    "resume": ("running", ("paused",)),
+    "cancel": ("cancelled", ("ready", "running", "paused", "checking")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a campaign stands. `rate` in texts a second since the start; `seconds_left` at that rate."""
+
+    id: str
+    name: str
+    template: str
+    status: State
+    report: Report
+    statuses: dict[Status, int]
+    waiting: int  # rows that are not in the outbox yet
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    rate: float
+    seconds_left: float | None
+
+
+class Campaigns:
+    """Takes files in, and feeds the outbox from them."""
+
+    def __init__(self, store: Store, sender: Sender, router: Router, day: Day) -> None:
+        self.store = store
+        self.sender = sender
+        self.router = router
+        self.day = day
+        self.clock = sender.outbox.clock
+        self._work = asyncio.Event()
+
+    async def upload(
+        self, client: str, name: str, template_id: str, kind: Literal["csv", "ndjson"], data: AsyncIterator[bytes]
+    ) -> str:
+        """Check a file while it comes in; its id once it is `ready`. Raises `Refused` for a file that makes no sense.
+
+        An interrupted upload (`data` raises) is `broken`, and raises on.
+        """
+        template = self.sender.template(template_id)
+        id = new_id()
+        await self._open(id, client, name, template)
+        preflight = Preflight(self.store, self.sender, template, kind)
+        try:
+            await self._take_in(id, preflight, data)
+        except BaseException:
+            await self._set(id, status="broken", ended_at=self.clock())
+            raise
+        report = preflight.report
+        rate = sum(gate.rate_for("campaign") for gate in self.router.gates.values())
+        report.finished_at = finished_at(self.clock(), report.good, rate, template.quiet, self.day).isoformat()
+        await self._set(id, status="ready", report=json.dumps(asdict(report)))
+        return id
+
+    async def _open(self, id: str, client: str, name: str, template: Template) -> None:
+        row = {"id": id, "client": client, "name": name, "template": template.id, "status": "checking", "report": "{}"}
+        async with self.store.write() as connection:
+            await connection.execute(insert(campaign).values(**row, created_at=self.clock()))
+
+    async def _take_in(self, id: str, preflight: Preflight, data: AsyncIterator[bytes]) -> None:
+        done: list[Chunk] = []
+        n = 0
+        async for chunk in preflight.chunks(data):
+            done.append(chunk)
+            if len(done) == TOGETHER:
+                n, done = await self._keep(id, n, done), []
+        await self._keep(id, n, done)
+
+    async def _keep(self, id: str, n: int, chunks: Sequence[Chunk]) -> int:
+        """Store chunks; the number of the next one."""
+        rows = [
+            {
+                "campaign": id,
+                "n": n + offset,
+                "rows": len(chunk.good),
+                "body": self.store.privacy.seal(json.dumps(chunk.good, ensure_ascii=False)) if chunk.good else None,
+                "faults": json.dumps(chunk.faults),
+            }
+            for offset, chunk in enumerate(chunks)
+            if chunk.good or chunk.faults
+        ]
+        if rows:
+            async with self.store.write() as connection:
+                await connection.execute(insert(campaign_chunk), rows)
+        return n + len(chunks)
+
+    async def _set(self, id: str, **columns: Any) -> None:
+        async with self.store.write() as connection:
+            await connection.execute(update(campaign).where(campaign.c.id == id).values(**columns))
+
+    async def move(self, client: str, id: str, act: str) -> State:
+        """start, pause, resume or cancel. Raises `Refused` with `not_found`, or `wrong_state`."""
+        to, since = _MOVES[act]
+        now = self.clock()
+        times = {"start": {"started_at": now}, "cancel": {"ended_at": now}}.get(act, {})
+        mine = (campaign.c.id == id, campaign.c.client == client)
+        async with self.store.write() as connection:
+            moved = update(campaign).where(*mine, campaign.c.status.in_(since)).values(status=to, **times)
+            if (await connection.execute(moved.returning(campaign.c.id))).first() is None:
+                there = (await connection.execute(select(campaign.c.status).where(*mine))).scalar_one_or_none()
+                raise Refused(f"wrong_state: {there}" if there else "not_found")
+            await self._hold(connection, id, act, now)
+        self._work.set()
+        return to
+
+    async def _hold(self, connection: AsyncConnection, id: str, act: str, now: datetime) -> None:
+        """Apply a move to the messages that are in the outbox already."""
+        queued = update(message).where(message.c.campaign == id, message.c.status == "queued")
+        if act == "pause":
+            await connection.execute(queued.values(due_at=None))
+        elif act == "resume":
+            await connection.execute(queued.values(due_at=now))
+        elif act == "cancel":
+            await connection.execute(queued.values(status="failed", reason="cancelled", due_at=None, done_at=now))
+            await connection.execute(update(campaign_chunk).where(campaign_chunk.c.campaign == id).values(body=None))
+
+    async def feed(self) -> None:
+        """Keep the outbox supplied, for ever; cancel to end. Any number of processes may feed."""
+        while True:
+            self._work.clear()
+            if not await self.step():
+                try:
+                    await asyncio.wait_for(self._work.wait(), 0.5)
+                except TimeoutError:
+                    await self._finish()
+
+    async def step(self) -> bool:
+        """Turn one chunk of a running campaign into messages; False when there is none, or enough is waiting."""
+        ready = select(func.count()).where(message.c.lane == "campaign", message.c.due_at.is_not(None))
+        async with self.store.read() as connection:
+            if (await connection.execute(ready)).scalar_one() > BACKLOG - CHUNK:
+                return False
+        async with self.store.write() as connection:
+            chunk = (await connection.execute(_next_chunk())).first()
+            if chunk is None:
+                return False
+            messages = self._messages(chunk)
+            await self.sender.outbox.add_within(connection, messages)
+            spent = update(campaign_chunk).where(
+                campaign_chunk.c.campaign == chunk.campaign, campaign_chunk.c.n == chunk.n
+            )
+            await connection.execute(spent.values(body=None))
+        self.sender.outbox.announce(messages)
+        return True
+
+    def _messages(self, chunk: Any) -> list[Message]:
+        template = self.sender.template(chunk.template)
+        now = self.clock()
+        return [
+            Message(
+                to=to,
+                text=text,
+                template=template.id,
+                params=params,
+                signature=template.signature,
+                lane="campaign",
+                kind=template.kind if template.may_turn_off else "",
+                client=chunk.client,
+                key=f"{chunk.campaign} {to}",
+                quiet=template.quiet,
+                expires_at=now + timedelta(seconds=template.life_seconds),
+                campaign=chunk.campaign,
+                parts=parts,
+                cost=parts * self.sender.price,
+            )
+            for to, text, params, parts in json.loads(self.store.privacy.open(chunk.body))
+        ]
+
+    async def _finish(self) -> None:
+        """Running campaigns with nothing left to send are done; uploads nobody goes on with are broken."""
+        left = select(campaign_chunk.c.n).where(
+            campaign_chunk.c.campaign == campaign.c.id, campaign_chunk.c.body.is_not(None)
+        )
+        going = select(message.c.id).where(
+            message.c.campaign == campaign.c.id, message.c.status.in_(("queued", "sending"))
+        )
+        done = (campaign.c.status == "running", ~left.exists(), ~going.exists())
+        stale = (campaign.c.status == "checking", campaign.c.created_at < self.clock() - _STALE)
+        async with self.store.read() as connection:
+            ended = (await connection.execute(select(campaign.c.id).where(*done))).scalars().all()
+            broken = (await connection.execute(select(campaign.c.id).where(*stale))).scalars().all()
+        for id in ended:
+            await self._set(id, status="done", ended_at=self.clock())
+        for id in broken:
+            await self._set(id, status="broken", ended_at=self.clock())
+
+    async def progress(self, client: str, id: str) -> Progress | None:
+        """Where a campaign of this client stands; None: it has none of that id."""
+        counted = select(message.c.status, func.count()).where(message.c.campaign == id).group_by(message.c.status)
+        waiting = select(func.coalesce(func.sum(campaign_chunk.c.rows), 0)).where(
+            campaign_chunk.c.campaign == id, campaign_chunk.c.body.is_not(None)
+        )
+        async with self.store.read() as connection:
+            found = select(campaign).where(campaign.c.id == id, campaign.c.client == client)
+            row = (await connection.execute(found)).first()
+            if row is None:
+                return None
+            statuses: dict[Status, int] = {status: many for status, many in await connection.execute(counted)}
+            left = int((await connection.execute(waiting)).scalar_one())
+        return self._progress(row, statuses, left)
+
+    def _progress(self, row: Any, statuses: dict[Status, int], waiting: int) -> Progress:
+        seconds = ((row.ended_at or self.clock()) - row.started_at).total_seconds() if row.started_at else 0.0
+        going = statuses.get("queued", 0) + statuses.get("sending", 0)
+        gone = sum(statuses.values()) - going
+        rate = gone / seconds if seconds > 0 else 0.0
+        return Progress(
+            id=row.id,
+            name=row.name,
+            template=row.template,
+            status=row.status,
+            report=Report(**json.loads(row.report)),
+            statuses=statuses,
+            waiting=waiting,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            rate=round(rate, 1),
+            seconds_left=round((waiting + going) / rate, 1) if rate and row.status == "running" else None,
+        )
+
+    async def faults(self, client: str, id: str) -> AsyncIterator[tuple[int, str]]:
+        """The bad rows of a campaign, as (line, reason), in the order of the file."""
+        mine = select(campaign_chunk.c.faults).join(campaign, campaign.c.id == campaign_chunk.c.campaign)
+        of = mine.where(campaign.c.id == id, campaign.c.client == client).order_by(campaign_chunk.c.n)
+        async with self.store.read() as connection:
+            async for (faults,) in await connection.stream(of):
+                for line, reason in json.loads(faults):
+                    yield line, reason
+
+
+def _next_chunk() -> Any:
+    return (
+        select(campaign_chunk, campaign.c.client, campaign.c.template)
+        .join(campaign, campaign.c.id == campaign_chunk.c.campaign)
+        .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
+        .order_by(campaign.c.started_at, campaign_chunk.c.n)
+        .limit(1)
+        .with_for_update(
+            skip_locked=True
+        )  # the campaign as well: a pause waits for the chunk, the next chunk for the pause
+    )
