@@ -4,7 +4,7 @@ A `Source` never raises for what is in the file. Its `faults` say what is wrong,
 None when the file cannot be read as YAML at all. Three things differ from plain YAML, so that nobody has to know it:
 
 - keys are text exactly as written (`1`, `"1"` and `01` are "1", "1" and "01");
-- values written `0511`, `17:30` or `2026-03-02` stay text; only `12`, `-1.5`, `true`, `false`, `null` and nothing are not;
+- values written `0511`, `17:30` or `2026-03-02` stay text; `12`, `-1.5`, `true`, `false`, `null` and nothing do not;
 - `&`, `*` and `!` are refused: a file that needs them is not one for supervisors.
 """
 
@@ -68,7 +68,7 @@ def load(path: Path, name: str = "") -> Source:
             return parse(stream.read(MAX_BYTES + 1), file)
     except OSError as fault:
         why = fault.strerror or type(fault).__name__
-        return Source(file, None, {}, (Fault(file, 1, f"无法读取文件:{why}", f"cannot read the file: {why}"),))
+        return Source(file, None, {}, (Fault(file, 1, f"无法读取文件：{why}", f"cannot read the file: {why}"),))
 
 
 def parse(raw: bytes, file: str) -> Source:
@@ -98,15 +98,15 @@ class _Unreadable(Exception):
 def _decoded(raw: bytes, file: str) -> str:
     if len(raw) > MAX_BYTES:
         size = MAX_BYTES // 1_000_000
-        raise _Unreadable(Fault(file, 1, f"文件超过 {size} MB,请拆分", f"larger than {size} MB: split it"))
+        raise _Unreadable(Fault(file, 1, f"文件超过 {size} MB，请拆分", f"larger than {size} MB: split it"))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = raw.count(b"\n", 0, fault.start) + 1
-        zh = "文件不是 UTF-8 编码,请用 UTF-8 另存(记事本:另存为 → 编码 UTF-8)"
+        zh = "文件不是 UTF-8 编码，请用 UTF-8 另存（记事本：另存为 → 编码 UTF-8）"
         raise _Unreadable(Fault(file, line, zh, "not UTF-8: save the file as UTF-8")) from None
     if odd := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text):
-        zh, en = f"有不可见的控制字符 {odd[0]!r},请删除", f"a control character {odd[0]!r}: remove it"
+        zh, en = f"有不可见的控制字符 {odd[0]!r}，请删除", f"a control character {odd[0]!r}: remove it"
         raise _Unreadable(Fault(file, text.count("\n", 0, odd.start()) + 1, zh, en))
     return text
 
@@ -129,7 +129,7 @@ class _Builder:
         data = self._value(self._next(), ())
         self._next()  # the document ends
         if not isinstance(event := self._next(), yaml.StreamEndEvent):
-            raise self._stop(event, '一个文件里只能有一份内容,请删除多余的 "---"', 'only one document: remove "---"')
+            raise self._stop(event, '一个文件里只能有一份内容，请删除多余的 "---"', 'only one document: remove "---"')
         return data
 
     def _next(self) -> Any:
@@ -144,10 +144,10 @@ class _Builder:
             raise self._stop(event, "嵌套层数太多", "nested too deeply")
         if isinstance(event, yaml.AliasEvent) or event.anchor:
             raise self._stop(
-                event, '不支持 & 和 * 引用;按键 * 或文字请加引号,如 "*"', 'no & or * references; quote a star: "*"'
+                event, '不支持 & 和 * 引用；按键 * 或文字请加引号，如 "*"', 'no & or * references; quote a star: "*"'
             )
         if event.tag and event.tag != "!":
-            raise self._stop(event, f"不支持 {event.tag} 标记;文字请加引号", f"no {event.tag} tags; quote the text")
+            raise self._stop(event, f"不支持 {event.tag} 标记；文字请加引号", f"no {event.tag} tags; quote the text")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -164,8 +164,10 @@ class _Builder:
             key = self._key(event)
             inner, line = (*place, key), event.start_mark.line + 1
             if key in data:
-                zh = f'"{key}" 重复了:第 {self.lines[inner]} 行已经有一个'
-                self.faults.append(Fault(self.file, line, zh, f'"{key}" again: line {self.lines[inner]} has one already'))
+                first = self.lines[inner]
+                self._trap(
+                    event, f'"{key}" 重复了：第 {first} 行已经有一个', f'"{key}" again: line {first} has one already'
+                )
                 self._value(self._next(), (*inner, line))
                 continue
             self.lines[inner] = line
@@ -174,9 +176,9 @@ class _Builder:
 
     def _key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent):
-            raise self._stop(event, '这里应是一个名称;{...} 或 *、# 开头的文字请加引号', "a key must be plain text: quote it")
+            raise self._stop(event, "这里应是一个名称；{ 或 [ 开头的文字请加引号", "a key must be text: quote it")
         if _plain(event) and event.value.lower() in _TRAPS | {"true", "false", "null", "~", ""}:
-            self._trap(event, f'名称 {event.value} 要加引号,写成 "{event.value}"', f'quote this key: "{event.value}"')
+            self._trap(event, f'名称 {event.value} 要加引号，写成 "{event.value}"', f'quote this key: "{event.value}"')
         return str(event.value)
 
     def _scalar(self, event: Any) -> Any:
@@ -184,7 +186,7 @@ class _Builder:
         if not _plain(event):
             return text
         if text.lower() in _TRAPS:
-            zh = f'{text} 有歧义:是文字请加引号,写成 "{text}";是开关请写 true 或 false'
+            zh = f'{text} 有歧义：是文字请加引号，写成 "{text}";是开关请写 true 或 false'
             self._trap(event, zh, f'ambiguous: write "{text}" for text, true or false for a switch')
         if text in _WORDS:
             return _WORDS[text]
@@ -211,25 +213,55 @@ def _line_traps(file: str, text: str) -> Iterator[Fault]:
     """What YAML swallows or answers with a riddle: `#: repeat` is a comment to it, a tab is no indentation."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(r"\s*#\s*:(\s|$)", line):
-            yield Fault(file, number, '按键 # 要加引号,写成 "#"(不加引号整行是注释)', 'quote the key: "#" (else it is a comment)')
+            yield Fault(
+                file, number, '按键 # 要加引号，写成 "#"(不加引号整行是注释)', 'quote "#": else it is a comment'
+            )
         if re.match(r" *\t", line) and line.strip():
             yield Fault(file, number, "缩进用了制表符(Tab),请改成空格", "indented with a tab: use spaces")
 
 
 _RIDDLES: tuple[tuple[str, str, str], ...] = (  # what the parser says -> what it means to a supervisor
-    (r"alphabetic or numeric", '* 或 & 开头的文字要加引号,如 "*"', 'quote what starts with * or &: "*"'),
-    (r"mapping values are not allowed", "冒号用错了地方:文字里有英文冒号加空格时要加引号,或者上一行缩进不对",
-     "a colon in the wrong place: quote text with a colon and a space, or mend the line above"),
-    (r"could not find expected ':'", "这里缺一个冒号(名称后面是英文冒号加空格)", "a colon and a space are missing"),
-    (r"cannot start any token", "这个字符不能放在开头:@、`、% 或 Tab 开头的文字要加引号", "quote text that starts like this"),
-    (r"escape", r"双引号里的 \ 要写成 \\,或改用单引号", r"in double quotes write \\ for \, or use single quotes"),
-    (r"unexpected end of stream|unexpected end of document|quoted scalar", "引号没有成对", "a quotation mark is not closed"),
-    (r"expected ',' or '[]}]'|expected node content", "括号没有成对,或两项之间缺英文逗号,或文字里的 { [ , 没加引号",
-     "a bracket is not closed, a comma is missing, or text with { [ , is not quoted"),
-    (r"did not find expected key|expected <block end>|did not find expected '-'", "缩进没有对齐,或上一行的括号、引号没有结束",
-     "not aligned with the lines above, or a bracket or quotation mark above is not closed"),
-    (r"undefined alias", '* 开头的文字要加引号,如 "*"', 'quote what starts with *: "*"'),
-)  # fmt: skip
+    (
+        "alphabetic or numeric",
+        '* 或 & 开头的文字要加引号，如 "*"',
+        'quote what starts with * or &: "*"',
+    ),
+    (
+        "mapping values are not allowed",
+        "冒号用错了地方：文字里有英文冒号加空格时要加引号，或者上一行缩进不对",
+        "a colon in the wrong place: quote text with a colon and a space, or mend the line above",
+    ),
+    (
+        "could not find expected ':'",
+        "这里缺一个冒号（名称后面是英文冒号加空格）",
+        "a colon and a space are missing",
+    ),
+    (
+        "cannot start any token",
+        "这个字符不能放在开头：@、`、% 或 Tab 开头的文字要加引号",
+        "quote text that starts like this",
+    ),
+    (
+        "escape",
+        r"双引号里的 \ 要写成 \\,或改用单引号",
+        r"in double quotes write \\ for \, or use single quotes",
+    ),
+    (
+        "unexpected end of stream|unexpected end of document|quoted scalar",
+        "引号没有成对",
+        "a quotation mark is not closed",
+    ),
+    (
+        "expected ',' or '[]}]'|expected node content",
+        "括号没有成对，或两项之间缺英文逗号，或文字里的 { [ , 没加引号",
+        "a bracket is not closed, a comma is missing, or text with { [ , is not quoted",
+    ),
+    (
+        "expected key|expected <block end>|expected '-'",
+        "缩进没有对齐，或上一行的括号、引号没有结束",
+        "not aligned with the lines above, or a bracket or quotation mark above is not closed",
+    ),
+)
 
 
 def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, found: list[Fault]) -> list[Fault]:

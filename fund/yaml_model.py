@@ -1,0 +1,90 @@
+"""From a YAML `Source` to a pydantic model, every fault in a supervisor's words and with its line."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from fund.yaml_source import Fault, Place, Source, suggestion
+
+Sentences = tuple[str, str]  # Chinese, English
+T = TypeVar("T", bound=BaseModel)
+
+
+class Told(ValueError):
+    """What a validator of ours finds: the sentence for the supervisor, in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.sentences = (zh, en)
+
+
+def typed(source: Source, model: type[T], names: Iterable[str]) -> tuple[T | None, list[Fault]]:
+    """`source` as a `model`, or its faults. `names`: every word the model knows, for suggestions."""
+    if source.data is None:
+        return None, list(source.faults) or [source.fault((), "文件是空的", "the file is empty")]
+    known = sorted(names)
+    try:
+        return model.model_validate(source.data), list(source.faults)
+    except ValidationError as wrong:
+        faults = dict.fromkeys(
+            source.fault(_place(source.data, error["loc"]), *explain(error, lambda word: suggestion(word, known)))
+            for error in wrong.errors(include_url=False)
+        )
+        return None, [*source.faults, *faults]
+
+
+def _place(data: Any, loc: tuple[int | str, ...]) -> Place:
+    """The way to the fault in the file: the validator's own words (union tags, `[key]`) left out."""
+    place: list[int | str] = []
+    for part in loc:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            place.append(part)
+            data = cast(Any, data)[part]
+    return tuple(place)
+
+
+_PLAIN: Mapping[str, Sentences] = {
+    "string_type": ("这里应是文字", "text is needed here"),
+    "string_too_short": ("不能是空的", "must not be empty"),
+    "too_short": ("不能是空的", "must not be empty"),
+    "int_type": ("这里应是整数", "a whole number is needed here"),
+    "int_parsing": ("这里应是整数", "a whole number is needed here"),
+    "int_from_float": ("这里应是整数", "a whole number is needed here"),
+    "bool_type": ("这里应是 true 或 false", "true or false is needed here"),
+    "bool_parsing": ("这里应是 true 或 false", "true or false is needed here"),
+    "dict_type": ("这里应是若干行“名称: 内容”", "lines of `name: value` are needed here"),
+    "model_type": ("这里应是若干行“名称: 内容”", "lines of `name: value` are needed here"),
+    "list_type": ("这里应是列表，每行以 - 开头", "a list is needed here: lines that start with -"),
+    "tuple_type": ("这里应是列表，每行以 - 开头", "a list is needed here: lines that start with -"),
+    "string_pattern_mismatch": (
+        "名称只能用小写字母、数字和下划线，以字母开头",
+        "a name is lower-case letters, digits and _",
+    ),
+}
+_BOUNDS = {"greater_than_equal": ("ge", "不能小于", "at least"), "less_than_equal": ("le", "不能大于", "at most")}
+
+
+def explain(error: Mapping[str, Any], suggest: Callable[[str], Sentences]) -> Sentences:
+    """One of pydantic's errors in both languages."""
+    kind, context, word = error["type"], error.get("ctx", {}), str(error["loc"][-1]) if error["loc"] else ""
+    match kind:
+        case "missing":
+            return f"缺少 {word}", f"{word} is missing"
+        case "extra_forbidden":
+            zh, en = suggest(word)
+            return f"不认识 {word}{zh}", f"unknown: {word}{en}"
+        case "literal_error":
+            expected = context["expected"]
+            zh, en = suggestion(str(error["input"]), expected.replace("'", "").replace(" or ", ", ").split(", "))
+            return (
+                f'"{error["input"]}" 不行，应是 {expected.replace(" or ", " 或 ")}{zh}',
+                f'"{error["input"]}" is none of {expected}{en}',
+            )
+        case "value_error" if isinstance(context["error"], Told):
+            zh, en = context["error"].sentences
+            return zh, en
+        case "greater_than_equal" | "less_than_equal":
+            bound, zh, en = _BOUNDS[kind]
+            return f"{zh} {context[bound]}", f"{en} {context[bound]}"
+    return _PLAIN.get(kind, (f"写法不对（{error['msg']}）", str(error["msg"])))
