@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hotline import cli_prompts
 from hotline.settings import Settings, faults_of
 
 
@@ -25,6 +26,10 @@ def main() -> None:
     """The machine behind 0511-12329 and 12329."""
 
 
+main.add_command(cli_prompts.say)
+main.add_command(cli_prompts.prompts)
+
+
 @main.command()
 @click.option("--demo", is_flag=True, help="Make a demo ledger of made-up people on first use.")
 @click.option("--only", type=click.Choice(["sms"]), default="", help="Run only the text side.")
@@ -32,6 +37,7 @@ def serve(demo: bool, only: str) -> None:
     """Run the service."""
     import uvloop
 
+    from hotline.demo import line
     from hotline.logs import configure
     from hotline.server import Hotline, serve_until_told
     from ivr.versions import NoFlow
@@ -42,7 +48,7 @@ def serve(demo: bool, only: str) -> None:
     def ready(hotline: Hotline) -> None:
         click.echo(f"12329 公积金热线  {chosen.public_url}  FastAGI {chosen.agi_host}:{hotline.agi_port}", err=True)
         for person in hotline.people[:2]:
-            click.echo(f"  {person.line()}", err=True)
+            click.echo(f"  {line(person)}", err=True)
         if hotline.people:
             click.echo(f"  打开 {chosen.public_url}/phone 拨打电话;Ctrl-C 停止", err=True)
 
@@ -75,8 +81,12 @@ def demo(as_json: bool) -> None:
 def try_(caller: str, at: str | None) -> None:
     """Call the hotline from this terminal: a line is keys, an empty line is silence."""
     from hotline.trial import call
+    from ivr.versions import NoFlow
 
-    asyncio.run(call(settings(), caller, _moment(at), _typed(), click.echo))
+    try:
+        asyncio.run(call(settings(), caller, _moment(at), _typed(), click.echo))
+    except NoFlow as faults:
+        raise click.ClickException(str(faults)) from None
 
 
 async def _typed() -> AsyncIterator[str]:

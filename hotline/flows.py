@@ -72,7 +72,7 @@ async def test_folder(settings: Settings, folder: Path | None, say: Print) -> in
         for fault in loaded.faults:
             say(fault.tell(settings.language))
         return 1
-    async with demo_worlds() as new_world:
+    async with demo_worlds(timetables(folder or settings.flows)) as new_world:
         count, faults = await rehearse(loaded.flow, loaded.sources, new_world)
     for fault in faults:
         say(fault.tell(settings.language))

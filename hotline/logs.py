@@ -1,15 +1,16 @@
 """Logs: one line an event, with a stable name; JSON or for a person's eyes. Nothing personal is ever passed in."""
 
 import logging
+import sys
 
 import structlog
 
 from hotline.settings import Settings
 
 
-def configure(settings: Settings) -> None:
-    """Set structlog up, and send what libraries log the same way."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+def configure(settings: Settings, *, at_least: int = 0) -> None:
+    """Set structlog up, on standard error; `at_least` keeps commands quiet that print something themselves."""
+    level = max(at_least, logging.getLevelNamesMapping()[settings.log_level.upper()])
     json = settings.log_format == "json"
     logging.basicConfig(level=max(level, logging.WARNING), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     structlog.configure(
@@ -20,6 +21,7 @@ def configure(settings: Settings) -> None:
             *([structlog.processors.dict_tracebacks] if json else []),
             structlog.processors.JSONRenderer(ensure_ascii=False) if json else structlog.dev.ConsoleRenderer(),
         ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -26,6 +27,7 @@ from hotline.timetables import timetables
 from hotline.world import FundWorld
 from ivr.call import Switchboard, china_now
 from ivr.lines import asterisk, audio
+from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
 from ivr.prompts import Prompts
 from ivr.records import CallRecords
@@ -96,10 +98,10 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
             app.add_routes(audio.routes(prompts, china_now))
-            pages.bind_pages(app, switchboard, _address(prompts), [person.shown() for person in people])
-            agi = await asterisk.listen(switchboard, _address(prompts), settings.agi_host, settings.agi_port)
+            pages.bind_pages(app, switchboard, _address(prompts), [demo.facts(person) for person in people])
+            agi = asterisk.asterisk_server(switchboard, _render(prompts))
+            agi_port = await agi.start(settings.agi_host, settings.agi_port)
             stack.push_async_callback(agi.stop)
-            agi_port = agi.port
             health.bind_health(app, engine, ledger, flows)
         else:
             health.bind_health(app, engine, ledger, None)
@@ -110,11 +112,23 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
 
 
-def _address(prompts: Prompts) -> Any:
+def _address(prompts: Prompts) -> Address:
+    """Where a page fetches an utterance: on its own host, whatever that is called."""
+
     async def address(utterance: Utterance) -> str:
-        return await prompts.address(utterance, china_now())
+        return urlsplit(await prompts.address(utterance, china_now())).path
 
     return address
+
+
+def _render(prompts: Prompts) -> asterisk.Render:
+    """Where Asterisk fetches an utterance, and how long it takes to play."""
+
+    async def render(utterance: Utterance) -> asterisk.Audio:
+        prompt = await prompts.prompt(utterance)
+        return asterisk.Audio(await prompts.address(utterance, china_now()), prompt.seconds)
+
+    return render
 
 
 async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:

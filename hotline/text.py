@@ -5,7 +5,7 @@ Reads top to bottom: the outbox, the providers and the way to them, the workers,
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -97,6 +97,10 @@ class TextService:
         row = {"id": new_id(), "at": self.outbox.clock(), "client": client, "action": action}
         async with self.store.write() as connection:
             await connection.execute(insert(audit).values(**row, subject=subject, detail=detail[:200]))
+
+    def wanted(self, template: str) -> Collection[str]:
+        """For the voice side: the parameters of a template; none for one that is not there."""
+        return self.templates[template].params.keys() if template in self.templates else ()
 
     async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str:
         """For the voice side: queue a text, get its id. Raises `Refused`."""

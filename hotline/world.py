@@ -3,7 +3,7 @@
 Whoever looked at what is noted here, with every account masked; PINs and codes pass through and are kept nowhere.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from sms.errors import Refused, TryLater
 
 log = structlog.get_logger()
 SENIOR_YEARS = 65  # national measures on ageing-friendly service: from 65, a person first
-NO_ACCOUNT = "0"  # stands for a number nobody has, so that a wrong number takes as long and counts as much as a wrong PIN
+NO_ACCOUNT = "0"  # stands for a number nobody has
 PURPOSE = "reset_pin"
 
 Answer = tuple[str, Mapping[str, Any]]
@@ -27,6 +27,9 @@ Note = Callable[[str, str, str, str, datetime], None]  # call, action, outcome, 
 
 class Texts(Protocol):
     """What a call may ask of the text side. Sending raises `Refused` or `TryLater`."""
+
+    def wanted(self, template: str) -> Collection[str]:
+        """The parameters of a template; none for one that is not there."""
 
     async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str: ...
 
@@ -72,8 +75,8 @@ class FundWorld:
 
     async def _identify(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         person = await self._person(args)
-        account = person.account if person else NO_ACCOUNT
-        checked = await self._pins.check(account, args["caller"], args["pin"], at)
+        account = person.account if person else args.get("number", NO_ACCOUNT)
+        checked = await self._pins.check(account, args["caller"], args["pin"], at, known=person is not None)
         self._note(call, "identify", checked.outcome, account, at)
         match checked.outcome:
             case "ok":
@@ -104,7 +107,10 @@ class FundWorld:
         if data is None:
             return "failed", {}
         self._note(call, f"text:{args['report']}", "sent", args["account"], at)
-        return await self._send(args["to"], f"report_{args['report']}", dict(data.values), f"{call}:{at:%H%M%S}")
+        template = f"report_{args['report']}"
+        wanted = self._texts.wanted(template)
+        params = {name: value for name, value in data.values.items() if name in wanted}
+        return await self._send(args["to"], template, params, f"{call}:{at:%H%M%S}")
 
     async def _send(self, to: str, template: str, params: dict[str, Any], key: str) -> Answer:
         if not is_mobile(to):
@@ -141,7 +147,9 @@ class FundWorld:
         person = await self._ledger.by_number("employee", args["account"])
         if person is None:
             return "unavailable", {}
-        outcome = await self._pins.offer(args["account"], args["pin"], person.id_card, person.birth, at)
+        outcome = await self._pins.offer(
+            args["account"], args["pin"], person.id_card, person.birth, at, person.phone
+        )
         return ("offered" if outcome == "ok" else "weak"), {}
 
     async def _confirm_pin(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:

@@ -1,0 +1,67 @@
+"""The world of supervisors' tests: the demo ledger on a fixed day, fresh PIN counts for every test, texts to nobody."""
+
+import tempfile
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from fund import demo
+from fund.ledger import Ledger
+from fund.pins import LIGHT, Pins
+from fund.privacy import Privacy
+from fund.tables import metadata
+from hotline.database import open_database
+from hotline.timetables import Timetables
+from hotline.world import FundWorld
+from ivr.rehearsal import NewWorld
+from ivr.world import World
+
+TODAY = date(2026, 3, 2)  # the day the tests' amounts are of
+CODE = "000000"  # in tests, the code of every text
+
+
+@asynccontextmanager
+async def demo_worlds(hours: Timetables) -> AsyncIterator[NewWorld]:
+    """A maker of worlds, in which nobody has tried a PIN yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger_url, own_url = (f"sqlite+aiosqlite:///{Path(folder) / name}.db" for name in ("ledger", "own"))
+        ledger_engine, engine = open_database(ledger_url), open_database(own_url)
+        await demo.create(ledger_engine, TODAY)
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        pins = Pins(engine, Privacy(b"rehearsals have no secrets of anybody's", [Fernet.generate_key().decode()]), cost=LIGHT)
+        await pins.seed(demo.pins(), datetime.combine(TODAY, datetime.min.time()).astimezone())
+        ledger = Ledger(ledger_engine)
+
+        async def fresh() -> World:
+            async with engine.begin() as connection:
+                await connection.execute(metadata.tables["pin_tries"].delete())
+            return FundWorld(ledger, pins, _NoTexts(), hours.is_open, _forget)
+
+        yield fresh
+        await engine.dispose()
+        await ledger_engine.dispose()
+
+
+class _NoTexts:
+    """Texts that are always sent, and codes that are always `CODE`."""
+
+    def wanted(self, template: str) -> Collection[str]:
+        return ()
+
+    async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str:
+        return "rehearsal"
+
+    async def send_code(self, to: str, purpose: str) -> str:
+        return "rehearsal"
+
+    async def check_code(self, id: str, code: str) -> str:
+        return "approved" if code == CODE else "pending"
+
+
+def _forget(*_: object) -> None:
+    return None
