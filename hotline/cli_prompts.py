@@ -1,12 +1,14 @@
 """`hotline say` and `hotline prompts`, which `hotline.cli` adds to its commands."""
 
 import sys
-from functools import partial
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 
 from ivr.speech import Language, Unspeakable, joined, speak
+from ivr.utterance import Utterance
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -47,7 +49,9 @@ def build() -> None:
     from hotline import studio
     from hotline.cli import settings
 
-    progress = partial(click.progressbar, file=sys.stderr, show_pos=True)
+    def progress(utterances: Sequence[Utterance]) -> AbstractContextManager[Iterable[Utterance]]:
+        return click.progressbar(utterances, file=sys.stderr, show_pos=True)
+
     sys.exit(studio.build(settings(), progress, click.echo))
 
 

@@ -38,7 +38,8 @@ def recordings(settings: Settings) -> Recordings:
 
 
 def _sayings(settings: Settings) -> list[Saying]:
-    loaded = load(read_folder(settings.flows), read_phrases(settings.prompts / "voice.yaml"), folder=str(settings.flows))
+    phrases = read_phrases(settings.prompts / "voice.yaml")
+    loaded = load(read_folder(settings.flows), phrases, folder=str(settings.flows))
     if loaded.flow is None:
         raise NoScript("\n".join(fault.tell(settings.language) for fault in loaded.faults))
     return list(sayings(loaded.flow, china_now().date().isoformat()))

@@ -83,6 +83,8 @@ class _Library:
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
             *(ctypes.c_void_p, ctypes.c_void_p),
         ]
+        self._lib.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._lib.espeak_SetSynthCallback(self._callback)
         self._language: Language | None = None
 
@@ -92,10 +94,7 @@ class _Library:
         return 0
 
     def speak(self, words: str, language: Language, settings: Mapping[int, int]) -> audio.Wave:
-        if language != self._language:
-            if self._lib.espeak_SetVoiceByName(_VOICES[language]):
-                raise VoiceFault(f"the embedded voice has no {language}")
-            self._language = language
+        self._turn_to(language)
         for setting, value in settings.items():
             self._lib.espeak_SetParameter(setting, value, 0)
         text = words.replace("\0", " ").encode()
@@ -103,6 +102,19 @@ class _Library:
         if self._lib.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8, None, None):
             raise VoiceFault("the embedded voice could not speak")
         return np.concatenate([np.zeros(0, np.int16), *self._heard]).astype(np.float32) * np.float32(2**-15)
+
+    def phonemes(self, words: str, language: Language) -> str:
+        self._turn_to(language)
+        rest, found = ctypes.c_char_p(words.encode()), []
+        while rest.value:  # a clause at a time
+            found.append(self._lib.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, 0).decode())
+        return " ".join(found)
+
+    def _turn_to(self, language: Language) -> None:
+        if language != self._language:
+            if self._lib.espeak_SetVoiceByName(_VOICES[language]):
+                raise VoiceFault(f"the embedded voice has no {language}")
+            self._language = language
 
 
 _library = cache(_Library)
@@ -127,13 +139,22 @@ class EmbeddedVoice:
 
     def say(self, words: str, language: Language, *, brisk: bool = False) -> Sound:
         """See `Voice`. Its pitch is widened: as it comes the tones span five semitones, too few for a telephone."""
-        if language == "zh":
-            words = self._awkward.sub(lambda found: f" {self._pronounce[found[0]]} ", words.translate(_WIDE))
+        words = self._spelled(words, language)
         speed = round(self._speed * 1.15) if brisk else self._speed
         with _ONE_AT_A_TIME:
             library = _library()
             wave = library.speak(words, language, {_SPEED: speed, _VOLUME: 70, _PITCH: 60, _RANGE: 100})
         return audio.prepared(wave, library.rate)
+
+    def phonemes(self, words: str, language: Language) -> str:
+        """How it would say them, in its own notation: 公积金 is `k'ong55 tS;'i55 tS;'i55n`."""
+        with _ONE_AT_A_TIME:
+            return _library().phonemes(self._spelled(words, language), language).replace("_|", "")
+
+    def _spelled(self, words: str, language: Language) -> str:
+        if language != "zh":
+            return words
+        return self._awkward.sub(lambda found: f" {self._pronounce[found[0]]} ", words.translate(_WIDE))
 
 
 class CommandVoice:
