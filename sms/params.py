@@ -90,7 +90,9 @@ LONGEST: Mapping[ParamKind, str] = MappingProxyType(
 )
 
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f【】\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
-_LINK = re.compile(r"(?i)https?:|www\.|[a-z0-9-]+\.(com|cn|net|org|cc|top|xyz|vip|info|io|me|co|gov|link|site|shop)(?![a-z0-9])")
+_LINK = re.compile(
+    r"(?i)https?:|www\.|[a-z0-9-]+\.(com|cn|net|org|cc|top|xyz|vip|info|io|me|co|gov|link|site|shop)(?![a-z0-9])"
+)
 
 
 def _words(value: Value) -> str:

@@ -1,0 +1,353 @@
+"""SMPP 3.4: a bound transceiver at a carrier's or an aggregator's centre (optional extra: `pip install '.[smpp]'`).
+
+The `smpp34` library frames, numbers and times the protocol's units and keeps the window; here they are given meaning.
+The bind is made again by itself, a second after it is lost and then ever more slowly. A long text goes as several
+parts tied by a user data header; each part has an id of its own and a receipt of its own.
+"""
+
+import asyncio
+import itertools
+import random
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import aiohttp
+import structlog
+from pydantic import Field, SecretStr
+
+from fund.phone import e164
+from sms.errors import NotSent, OutcomeUnknown, Refused, TextError, TryLater
+from sms.messages import Status
+from sms.providers.base import Accepted, Inbound, Outgoing, Provider, ProviderSettings, Receipt, Take
+from sms.segments import GSM_BASIC, GSM_EXTENSION, Encoding, encoding_of, split
+
+if TYPE_CHECKING:
+    from smpp34 import Client, DeliverSmEvent, Smsc, Tlv
+
+log = structlog.get_logger(__name__)
+
+TRY_LATER: Mapping[int, float] = {  # command_status -> seconds; nothing was taken
+    0x14: 5,  # ESME_RMSGQFUL
+    0x58: 1,  # ESME_RTHROTTLED
+    0x08: 5,  # ESME_RSYSERR
+}
+PART_TRIES = 5  # for the second and later parts of a text, which cannot go elsewhere any more
+STATUSES: Mapping[str, Status] = {
+    "ENROUTE": "sent",
+    "ACCEPTD": "sent",
+    "DELIVRD": "delivered",
+    "UNKNOWN": "unknown",
+}  # everything else (EXPIRED, DELETED, UNDELIV, REJECTD, a carrier's own code) is a failure
+STATES: Mapping[int, str] = {  # the TLV message_state, for receipts without text
+    1: "ENROUTE",
+    2: "DELIVRD",
+    3: "EXPIRED",
+    4: "DELETED",
+    5: "UNDELIV",
+    6: "ACCEPTD",
+    7: "UNKNOWN",
+    8: "REJECTD",
+}
+TLV_RECEIPTED_ID, TLV_STATE, TLV_PAYLOAD = 0x001E, 0x0427, 0x0424
+IdForm = Literal[
+    "same",  # receipts repeat the id of the answer
+    "decimal",  # the answer's id is hexadecimal, the receipt's decimal
+    "hex",  # the answer's id is decimal, the receipt's hexadecimal
+]
+
+
+class SmppSettings(ProviderSettings):
+    """One bind."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(2775, gt=0, le=65535)
+    system_id: str = Field(min_length=1, max_length=15)
+    password: SecretStr = Field(max_length=8)
+    system_type: str = Field("", max_length=12)
+    tls: bool = False
+    sender: str = Field(pattern=r"^\+?[0-9A-Za-z]{1,20}$", description="source address: 12329, with the extension")
+    sender_ton: int = Field(0, ge=0, le=6)
+    sender_npi: int = Field(1, ge=0, le=18)
+    receipt_ids: IdForm | None = Field(None, description="how receipts write the ids of answers; empty: learnt")
+
+
+class Smpp(Provider):
+    """One connection, bound as a transceiver."""
+
+    Settings = SmppSettings
+    settings: SmppSettings
+
+    def __init__(self, name: str, settings: ProviderSettings, session: aiohttp.ClientSession) -> None:
+        super().__init__(name, settings, session)
+        self.bound = asyncio.Event()
+        self._smsc: Smsc | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._references = itertools.count(random.randrange(256))
+        self._ids = Ids(self.settings.receipt_ids)
+
+    async def start(self, take: Take) -> None:
+        import smpp34  # noqa: F401 - said now, not at the first text
+
+        self._task = asyncio.create_task(self._keep_bound(take), name=f"smpp {self.name}")
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def send(self, message: Outgoing) -> Accepted:
+        text = message.signed_text
+        encoding, parts, refs = encoding_of(text), split(text), []
+        reference = next(self._references) % 256
+        for number, part in enumerate(parts, 1):
+            header = bytes((5, 0, 3, reference, len(parts), number)) if len(parts) > 1 else b""
+            submit = self._submit(message, header, encode(part, encoding), encoding)
+            refs.append(await (submit() if number == 1 else self._rest(submit, number, len(parts))))
+        return Accepted(tuple(refs))
+
+    async def _rest(self, submit: Callable[[], Awaitable[str]], number: int, total: int) -> str:
+        """A later part: the text is under way, so it waits out a throttle, and any other fault leaves it unknown."""
+        for left in reversed(range(PART_TRIES)):
+            try:
+                return await submit()
+            except TryLater as fault:
+                if not left:
+                    raise OutcomeUnknown(f"part {number} of {total}: {fault.reason}") from None
+                await asyncio.sleep(fault.after_seconds)
+            except TextError as fault:
+                raise OutcomeUnknown(f"part {number} of {total}: {fault.reason}") from None
+        raise AssertionError("unreachable")
+
+    def _submit(
+        self, message: Outgoing, header: bytes, content: bytes, encoding: Encoding
+    ) -> Callable[[], Awaitable[str]]:
+        async def submit() -> str:
+            from smpp34 import SmppError
+
+            if self._smsc is None:
+                raise NotSent("not_bound")
+            try:
+                async with asyncio.timeout(self.settings.timeout_seconds):
+                    answer = await self._smsc.submit_sm(
+                        e164(message.to).removeprefix("+"),
+                        header + content,
+                        source_addr=self.settings.sender,
+                        source_addr_ton=self.settings.sender_ton,
+                        source_addr_npi=self.settings.sender_npi,
+                        dest_addr_ton=1,
+                        dest_addr_npi=1,
+                        esm_class=0x40 if header else 0,
+                        data_coding=8 if encoding == "ucs2" else 0,
+                        registered_delivery=1,
+                        validity_period=validity(message.life_seconds),
+                    )
+            except (SmppError, TimeoutError, OSError) as fault:
+                raise OutcomeUnknown(type(fault).__name__) from None
+            if answer.is_success and answer.message_id:
+                return self._ids.accepted(answer.message_id)
+            raise _fault(answer.command_status)
+
+        return submit
+
+    async def _keep_bound(self, take: Take) -> None:
+        """Bind, listen until the connection is lost, wait, and again, until cancelled."""
+        wait = 1.0
+        while True:
+            client = self._client()
+            try:
+                self._smsc = await client.connect()
+                self.bound.set()
+                log.info("smpp.bound", provider=self.name)
+                wait = 1.0
+                await self._listen(self._smsc, take)
+                log.warning("smpp.lost", provider=self.name)
+            except Exception as fault:  # whatever the library or the network came up with: bind again
+                log.warning("smpp.not_bound", provider=self.name, fault=type(fault).__name__, again_seconds=wait)
+            finally:
+                self._smsc = None
+                self.bound.clear()
+                await client.stop()
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(wait * 2, 30)
+
+    def _client(self) -> "Client":
+        from smpp34 import Client
+
+        settings = self.settings
+        return Client(
+            settings.host,
+            settings.port,
+            settings.system_id,
+            settings.password.get_secret_value(),
+            bind_type="TRX",
+            system_type=settings.system_type,
+            tls=settings.tls,
+            window_size=settings.window,
+            connect_timeout_ms=int(settings.timeout_seconds * 1000),
+        )
+
+    async def _listen(self, smsc: "Smsc", take: Take) -> None:
+        from smpp34 import DeliverSmEvent
+
+        while isinstance(event := await smsc.next(), DeliverSmEvent):
+            if event.esm_class & 0x3C:
+                await _handed_over(take, receipts=[self._receipt(event)])
+            else:
+                await _handed_over(take, inbound=[_inbound(event)])
+
+    def _receipt(self, event: "DeliverSmEvent") -> Receipt:
+        text = _content(event).decode("latin-1")
+        tlvs = {tlv.tag: tlv for tlv in event.tlvs}
+        found = re.search(r"\bid:\s*([^\s:]+)", text)
+        id = _string(tlvs.get(TLV_RECEIPTED_ID)) or (found[1] if found else "")
+        stat = re.search(r"\bstat:\s*([^\s]+)", text, re.IGNORECASE)
+        word = stat[1].upper() if stat else STATES.get((tlvs[TLV_STATE].as_int() or 0) if TLV_STATE in tlvs else 0, "")
+        error = re.search(r"\berr:\s*([^\s]+)", text, re.IGNORECASE)
+        status = STATUSES.get(word, "failed" if word else "unknown")
+        code = error[1] if error and error[1].strip("0") else ""
+        return Receipt(status, ref=self._ids.receipted(id), reason=f"{word} {code}".strip()[:64])
+
+
+class Ids:
+    """The ids of answers, found again in receipts that write them in another base.
+
+    Many centres answer a submit with a hexadecimal id and write it in decimal in the receipt, or the other way round.
+    Unless it is configured, the form is learnt from the first receipt of an id that was handed out lately.
+    """
+
+    MOST = 50_000
+
+    def __init__(self, form: IdForm | None) -> None:
+        self.form = form
+        self._learns = form is None
+        self._lately: OrderedDict[str, None] = OrderedDict()
+
+    def accepted(self, id: str) -> str:
+        """The id of an answer, as it is kept."""
+        kept = _canonical(id)
+        if self._learns:
+            self._lately[kept] = None
+            if len(self._lately) > self.MOST:
+                self._lately.popitem(last=False)
+        return kept
+
+    def receipted(self, id: str) -> str:
+        """The kept id that a receipt's `id` means."""
+        forms = {"same": _canonical(id), "decimal": _rebased(id, 10, "x"), "hex": _rebased(id, 16, "d")}
+        if self._learns and forms[self.form or "same"] not in self._lately:
+            known = [form for form, kept in forms.items() if kept in self._lately]
+            self.form = known[0] if known else self.form  # type: ignore[assignment]
+        self._lately.pop(forms[self.form or "same"], None)
+        return forms[self.form or "same"] or forms["same"]
+
+
+def _canonical(id: str) -> str:
+    return id.strip().lower().lstrip("0") or "0"
+
+
+def _rebased(id: str, base: int, to: str) -> str:
+    try:
+        return format(int(id, base), to)
+    except ValueError:
+        return ""
+
+
+def encode(part: str, encoding: Encoding) -> bytes:
+    """A part as it goes into `short_message`: UTF-16 big endian, or one septet a byte."""
+    if encoding == "ucs2":
+        return part.encode("utf-16-be", "surrogatepass")
+    return b"".join(_SEPTETS[character] for character in part)
+
+
+_SEPTETS = {character: bytes((at,)) for at, character in enumerate(GSM_BASIC)} | {
+    character: bytes((0x1B, at)) for character, at in GSM_EXTENSION.items()
+}
+
+
+def validity(seconds: int) -> str:
+    """A relative validity period, `YYMMDDhhmmss000R`."""
+    minutes, second = divmod(max(seconds, 1), 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"0000{min(day, 30):02}{hour:02}{minute:02}{second:02}000R"
+
+
+def decode(content: bytes, data_coding: int) -> str:
+    """What a telephone wrote. Never raises: what cannot be read becomes U+FFFD."""
+    match data_coding & 0x0F:
+        case 8:
+            return content.decode("utf-16-be", "replace")
+        case 15:
+            return content.decode("gb18030", "replace")
+        case 1 | 3:
+            return content.decode("latin-1")
+    return _from_septets(content)
+
+
+def _from_septets(content: bytes) -> str:
+    extension = {at: character for character, at in GSM_EXTENSION.items()}
+    text, escaped = "", False
+    for septet in content:
+        if escaped or septet != 0x1B:
+            text += extension.get(septet, " ") if escaped else GSM_BASIC[septet] if septet < 128 else "\ufffd"
+        escaped = not escaped and septet == 0x1B
+    return text
+
+
+def _inbound(event: "DeliverSmEvent") -> Inbound:
+    content = _content(event)
+    reference, parts, part = "", 1, 1
+    if event.esm_class & 0x40 and content:
+        header, content = content[1 : 1 + content[0]], content[1 + content[0] :]
+        reference, parts, part = _concatenation(header)
+    group = f"{event.source_addr}/{event.destination_addr}/{reference}/{parts}" if parts > 1 else ""
+    return Inbound(
+        event.source_addr,
+        decode(content, event.data_coding),
+        to=event.destination_addr,
+        part=part,
+        parts=parts,
+        group=group,
+    )
+
+
+def _concatenation(header: bytes) -> tuple[str, int, int]:
+    """(reference, parts, part) of a user data header; one part when it says nothing, or nonsense."""
+    at = 0
+    while at + 2 <= len(header):
+        kind, size = header[at], header[at + 1]
+        element = header[at + 2 : at + 2 + size]
+        if (kind, size) in ((0, 3), (8, 4)) and len(element) == size:
+            *reference, parts, part = element
+            if 1 <= part <= parts:
+                return bytes(reference).hex(), parts, part
+        at += 2 + size
+    return "", 1, 1
+
+
+def _content(event: "DeliverSmEvent") -> bytes:
+    payload = next((tlv.value for tlv in event.tlvs if tlv.tag == TLV_PAYLOAD), b"")
+    return bytes(event.short_message or payload)
+
+
+def _string(tlv: "Tlv | None") -> str:
+    return tlv.value.rstrip(b"\0").decode("latin-1") if tlv else ""
+
+
+def _fault(command_status: int) -> TextError:
+    reason = f"smpp_{command_status:08x}"
+    if command_status in TRY_LATER:
+        return TryLater(reason, TRY_LATER[command_status])
+    return Refused(reason)
+
+
+async def _handed_over(take: Take, receipts: list[Receipt] | None = None, inbound: list[Inbound] | None = None) -> None:
+    """Hand news over; while the database is away, hold them: the library pushes back, and the centre repeats."""
+    while True:
+        try:
+            return await take(receipts or [], inbound or [])
+        except Exception as fault:
+            log.error("smpp.news_wait", fault=type(fault).__name__)
+            await asyncio.sleep(1)
