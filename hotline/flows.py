@@ -1,11 +1,13 @@
 """`hotline check`, `test` and `diff`: the flows of a folder, told in words."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from fund.privacy import Privacy
+from hotline.logs import configure
 from hotline.rehearsal import demo_worlds
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
@@ -67,6 +69,7 @@ def _seconds(prompts: Prompts, words: Utterance) -> float:
 
 async def test_folder(settings: Settings, folder: Path | None, say: Print) -> int:
     """Play the tests of a folder against the demo ledger; 1 when one is not as written."""
+    configure(settings, at_least=logging.ERROR)
     loaded = load_folder(settings, folder)
     if loaded.flow is None:
         for fault in loaded.faults:

@@ -1,7 +1,7 @@
 """Keys as they come in, one by one, made into what a `Listen` waits for. Used by every line that sees single keys.
 
 A full field that is followed by `#` at once (a PIN typed with `#` although six digits were enough) is one answer:
-the `#` closes that field and is not a key of its own.
+the `#` closes that field and is not a key of its own. After a single key of a menu it is: it asks to hear it again.
 """
 
 from collections import deque
@@ -41,7 +41,8 @@ class Keypad:
                 return digits or "#", True
             digits += key
             if len(digits) >= most:
-                self._close_full_field()
+                if most > 1:
+                    self._close_full_field()
                 return digits, True
         return digits, False
 
