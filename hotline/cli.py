@@ -32,8 +32,8 @@ main.add_command(cli_prompts.prompts)
 
 @main.command()
 @click.option("--demo", is_flag=True, help="Make a demo ledger of made-up people on first use.")
-@click.option("--only", type=click.Choice(["sms"]), default="", help="Run only the text side.")
-def serve(demo: bool, only: str) -> None:
+@click.option("--only", type=click.Choice(["sms"]), help="Run only the text side.")
+def serve(demo: bool, only: str | None) -> None:
     """Run the service."""
     import uvloop
 
@@ -53,7 +53,7 @@ def serve(demo: bool, only: str) -> None:
             click.echo(f"  打开 {chosen.public_url}/phone 拨打电话;Ctrl-C 停止", err=True)
 
     try:
-        uvloop.run(serve_until_told(chosen, with_demo=demo, only=only, ready=ready))
+        uvloop.run(serve_until_told(chosen, with_demo=demo, only=only or "", ready=ready))
     except NoFlow as faults:
         raise click.ClickException(f"flows/ 有错误,无法启动:\n{faults}") from None
     except OSError as fault:
