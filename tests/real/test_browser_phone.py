@@ -1,0 +1,68 @@
+"""A newcomer opens /phone in a real browser, dials, keys the PIN, and hears the balance."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.real.chromium import chromium
+from tests.service import service
+
+pytestmark = pytest.mark.real
+BALANCE = "一万两千三百四十五元六角七分"
+
+
+async def dialled(page: Page, port: int) -> list[str]:
+    """An open call; what the page fetched as sound is in the list that comes back."""
+    fetched: list[str] = []
+    page.on("response", lambda answer: fetched.append(answer.url) if "/audio/" in answer.url and answer.ok else None)
+    faults: list[str] = []
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    await page.goto(f"http://127.0.0.1:{port}/phone")
+    await expect(page.locator("#hint")).to_contain_text("135790")
+    await page.click("#call")
+    await expect(page.locator("#log")).to_contain_text("欢迎致电", timeout=20_000)
+    assert not faults
+    return fetched
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_a_balance_is_heard(tmp_path: Path, width: int) -> None:
+    async with service(tmp_path) as hotline, chromium() as browser:
+        page = await browser.new_page(viewport={"width": width, "height": 844})
+        fetched = await dialled(page, hotline.port)
+        await page.click("[data-key='1']")
+        await expect(page.locator("#status")).to_contain_text("请输入", timeout=20_000)
+        for key in "135790":
+            await page.click(f"[data-key='{key}']")
+        await expect(page.locator("#log")).to_contain_text(BALANCE, timeout=20_000)
+        log = await page.inner_text("#log")
+        assert "135790" not in log and log.count("•") == 6
+        assert any(url.count("/") == 5 for url in fetched), "the balance is fetched at a signed address"
+        overflow = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert not overflow
+        if folder := os.environ.get("SCREENSHOTS"):
+            await page.screenshot(path=f"{folder}/phone-{width}.png")
+        await page.click("#call")
+        await expect(page.locator("#status")).to_contain_text("通话已结束")
+
+
+async def test_a_person_is_one_key_away(tmp_path: Path) -> None:
+    async with service(tmp_path) as hotline, chromium() as browser:
+        page = await browser.new_page()
+        await dialled(page, hotline.port)
+        await page.keyboard.press("0")
+        await expect(page.locator("#log")).to_contain_text("转接到 general", timeout=20_000)
+
+
+async def test_a_page_of_another_site_cannot_call(tmp_path: Path) -> None:
+    async with service(tmp_path) as hotline, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto("data:text/html,<p>elsewhere")
+        opened = await page.evaluate(
+            "url => new Promise(done => { const s = new WebSocket(url);"
+            " s.onopen = () => done(true); s.onerror = () => done(false); })",
+            f"ws://127.0.0.1:{hotline.port}/phone/call",
+        )
+        assert opened is False
