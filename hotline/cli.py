@@ -57,7 +57,9 @@ def serve(demo: bool, only: str | None) -> None:
     except NoFlow as faults:
         raise click.ClickException(f"flows/ 有错误,无法启动:\n{faults}") from None
     except OSError as fault:
-        raise click.ClickException(f"{fault.strerror or fault}(端口 {chosen.port} 或 {chosen.agi_port} 被占用?)") from None
+        raise click.ClickException(
+            f"{fault.strerror or fault}(端口 {chosen.port} 或 {chosen.agi_port} 被占用?)"
+        ) from None
 
 
 @main.command()
@@ -151,5 +153,3 @@ def migrate() -> None:
         await engine.dispose()
 
     asyncio.run(run())
-
-

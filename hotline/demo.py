@@ -54,7 +54,8 @@ def facts(person: DemoPerson) -> dict[str, Any]:
 def line(person: DemoPerson) -> str:
     """One person in a line, for the terminal."""
     bound = "已绑定" if person.bound else "未绑定"
-    return f"{person.name}  手机 {person.phone}({bound})  账号 {person.account}  身份证 {person.id_card}  密码 {person.pin}"
+    card = f"身份证 {person.id_card}"
+    return f"{person.name}  手机 {person.phone}({bound})  账号 {person.account}  {card}  密码 {person.pin}"
 
 
 async def _ledger(settings: Settings) -> date:

@@ -24,7 +24,7 @@ Print = Callable[[str], object]
 
 
 def load_folder(settings: Settings, folder: Path | None) -> Loaded:
-    """The flows of a folder (the configured one by default), checked. An unreadable folder is a fault like any other."""
+    """The flows of a folder (the configured one by default), checked. An unreadable folder is a fault like others."""
     folder = folder or settings.flows
     files = read_folder(folder) if folder.is_dir() else {}
     hours = timetables(folder) if "hours.yaml" in files else timetables(settings.flows)
@@ -48,7 +48,9 @@ def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
 def _told(cost: MenuCost, language: str) -> str:
     leaves = "、".join(f"{goal} {keys}" for goal, keys in cost.leaves.items())
     if language == "zh":
-        return f"菜单 {cost.node}: 第一个选项 {cost.first_seconds:.1f} 秒,全部 {cost.all_seconds:.1f} 秒;按键次数 {leaves}"
+        return (
+            f"菜单 {cost.node}: 第一个选项 {cost.first_seconds:.1f} 秒,全部 {cost.all_seconds:.1f} 秒;按键次数 {leaves}"
+        )
     first, whole = f"{cost.first_seconds:.1f}", f"{cost.all_seconds:.1f}"
     return f"menu {cost.node}: first choice after {first} s, all in {whole} s; keys to {leaves}"
 

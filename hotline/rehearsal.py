@@ -33,7 +33,9 @@ async def demo_worlds(hours: Timetables) -> AsyncIterator[NewWorld]:
         await demo.create(ledger_engine, TODAY)
         async with engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
-        pins = Pins(engine, Privacy(b"rehearsals have no secrets of anybody's", [Fernet.generate_key().decode()]), cost=LIGHT)
+        pins = Pins(
+            engine, Privacy(b"rehearsals have no secrets of anybody's", [Fernet.generate_key().decode()]), cost=LIGHT
+        )
         await pins.seed(demo.pins(), datetime.combine(TODAY, datetime.min.time()).astimezone())
         ledger = Ledger(ledger_engine)
 

@@ -148,5 +148,3 @@ async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, re
     async with open_hotline(settings, with_demo=with_demo, only=only) as hotline:
         ready(hotline)
         await stop.wait()
-
-

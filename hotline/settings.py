@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     agi_host: str = Field("127.0.0.1", description="address FastAGI listens on; never a public one")
     agi_port: int = Field(4573, ge=0, le=65535)
     audio_url: str = Field("", description="where Asterisk fetches prompts from this node; empty: public_url")
-    voice_command: str = Field("", description="a voice of your own: text on its input, a WAV on its output; {language}")
+    voice_command: str = Field(
+        "", description="a voice of your own: text on its input, a WAV on its output; {language}"
+    )
     pin_lock_hours: float = Field(24.0, gt=0, description="how long three wrong PINs lock phone enquiries")
 
     pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
@@ -88,7 +90,7 @@ def _fernet_key() -> str:
 
 
 def faults_of(wrong: ValueError) -> list[str]:
-    """What is wrong with the settings, each as `HOTLINE_NAME: what to do`; values are not quoted, they may be secret."""
+    """What is wrong with the settings, each as `HOTLINE_NAME: what to do`; values are not told: they may be secret."""
     if not isinstance(wrong, ValidationError):
         return [str(wrong)]
     return [

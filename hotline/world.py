@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from fund.ledger import Ledger, LedgerAway, Person
+from fund.ledger import Ledger, LedgerAway
+from fund.person import Person
 from fund.phone import is_mobile
 from fund.pins import Pins
 from ivr.actions import LookUp
@@ -147,9 +148,7 @@ class FundWorld:
         person = await self._ledger.by_number("employee", args["account"])
         if person is None:
             return "unavailable", {}
-        outcome = await self._pins.offer(
-            args["account"], args["pin"], person.id_card, person.birth, at, person.phone
-        )
+        outcome = await self._pins.offer(args["account"], args["pin"], person.id_card, person.birth, at, person.phone)
         return ("offered" if outcome == "ok" else "weak"), {}
 
     async def _confirm_pin(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:

@@ -127,7 +127,7 @@ class Switchboard:
     async def _perform(
         self, call: Call, flow: Flow, line: Line, says: list[Say], last: Sequence[Action]
     ) -> Event | None:
-        """Do what waits. Words before a quick look-up are kept in `says`, to be spoken in one breath with the answer."""
+        """Do what waits. Words before a quick look-up stay in `says`, to be spoken in one breath with the answer."""
         match last:
             case [Listen() as listen]:
                 spoken, says[:] = tuple(says), ()

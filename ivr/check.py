@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from fund.fields import REPORTS
 from fund.yaml_source import Fault, Place, Source, suggestion
@@ -184,7 +185,7 @@ def _loop(onward: Mapping[str, list[str]], start: str, done: set[str]) -> list[s
             todo.pop()
             path.pop()
         elif goal in path:
-            return path[path.index(goal) :] + [goal]
+            return [*path[path.index(goal) :], goal]
         elif goal in onward and goal not in done:
             path.append(goal)
             todo.append((goal, iter(onward[goal])))
@@ -291,7 +292,8 @@ def _strangers(ground: Ground, kind: str) -> set[str]:
 def _placeholders(ground: Ground) -> Iterator[Fault]:
     for node, body in ground.flow.nodes.items():
         for name, value in body:
-            texts = {(name,): value} if name in ("say", "each", "hang_up") and value else {}
+            spoken = name in ("say", "each", "hang_up") and value
+            texts: dict[Place, Mapping[Any, str]] = {(name,): value} if spoken else {}
             if name == "menu" and isinstance(body, MenuNode):
                 texts = {("menu", key, "say"): option.say for key, option in body.menu.items()}
             for place, text in texts.items():

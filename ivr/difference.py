@@ -7,8 +7,10 @@ from ivr.flow import Flow, MenuNode, Option, kind_of
 
 _FIELDS = {
     "say": ("说的话", "words"), "each": ("每条的话", "words of each line"), "next": ("之后", "what comes next"),
-    "failed": ("失败时", "what comes on failure"), "unavailable": ("查询系统没有响应时", "what comes when the ledger is away"),
-    "nothing": ("没有记录时", "what comes when there is nothing"), "unset": ("没有设密码时", "what comes without a PIN"),
+    "failed": ("失败时", "what comes on failure"),
+    "unavailable": ("查询系统没有响应时", "what comes when the ledger is away"),
+    "nothing": ("没有记录时", "what comes when there is nothing"),
+    "unset": ("没有设密码时", "what comes without a PIN"),
     "open": ("上班时", "what comes when open"), "closed": ("下班时", "what comes when closed"),
     "full": ("排满时", "what comes when full"), "senior": ("65岁以上", "what comes for seniors"),
     "bound": ("绑定手机", "what comes for a bound phone"), "unknown": ("未绑定", "what comes for others"),
@@ -50,7 +52,9 @@ def _file(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
         before, after = getattr(old, field), getattr(new, field)
         if field != "nodes" and before != after:
             if field == "tests":
-                yield tell(f"{name}: 测试 {len(before)} 个改为 {len(after)} 个", f"{name}: tests {len(before)} -> {len(after)}")
+                yield tell(
+                    f"{name}: 测试 {len(before)} 个改为 {len(after)} 个", f"{name}: tests {len(before)} -> {len(after)}"
+                )
             else:
                 yield _changed(tell, name, field, before, after)
     for node in [*old.nodes, *(node for node in new.nodes if node not in old.nodes)]:

@@ -65,9 +65,9 @@ class Turn:
     def take(self, event: Event) -> None:
         """Let one event happen."""
         state = self.state
-        if state.over or (state.waiting == "start") != isinstance(event, Started | HungUp):
-            if not (isinstance(event, HungUp) and not state.over):
-                return
+        fits = isinstance(event, HungUp) or (state.waiting == "start") == isinstance(event, Started)
+        if state.over or not fits:
+            return
         match event:
             case HungUp():
                 state.waiting, state.outcome = "over", "hung_up"
@@ -332,11 +332,9 @@ class Turn:
             self.travel(self.target(nothing or (node.next if answer.outcome == "nothing" else node.unavailable)))
             return
         report = REPORTS[node.report]
-        values = {name: (str(report.fields[name].kind), answer.data["values"][name]) for name in report.fields}
-        self.say(node.say, values, personal=True)
-        for row in answer.data.get("rows", ()) if node.each and report.rows else ():
-            values = {name: (str(field.kind), row[name]) for name, field in report.rows.items()}
-            self.say(node.each, values, personal=True)  # type: ignore[arg-type]
+        self.say(node.say, _spoken_values(report.fields, answer.data["values"]), personal=True)
+        for row in answer.data["rows"] if node.each else ():
+            self.say(node.each or {}, _spoken_values(report.rows or {}, row), personal=True)
         if node.text_me:
             self._offer_text(node)
         else:

@@ -140,7 +140,7 @@ class MenuNode(_Node):
 
 
 class AskNode(_Node):
-    """Collect digits and keep them under `save`; `kind` checks what they mean, `length` and `allow` what they may be."""
+    """Collect digits and keep them under `save`; `ask` says what they mean, `length` and `allow` what they may be."""
 
     ask: Literal["digits", "number", "month", "date", "phone", "account", "id_card"]
     say: Text

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ivr.check import Ground, presses
 from ivr.flow import Flow, MenuNode, SayNode
@@ -43,11 +44,11 @@ def _greeting(flow: Flow, node: str, seconds: Callable[[Utterance], float]) -> f
     return seconds(_said(start.say)) if isinstance(start, SayNode) else 0.0
 
 
-def _language(text: Mapping[str, str]) -> str:
+def _language(text: Mapping[Any, str]) -> str:
     return "zh" if "zh" in text else next(iter(text))
 
 
-def _said(text: Mapping[str, str]) -> Utterance:
+def _said(text: Mapping[Any, str]) -> Utterance:
     language = _language(text)
     try:
         return Utterance(fill(text[language], {}, language))  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def read_phrases(path: Path) -> dict[str, dict[str, str]]:
-    """The system's own phrases, `prompts/voice.yaml`. Raises `ValueError` with every fault: nothing runs without them."""
+    """The system's own phrases, `prompts/voice.yaml`. Raises `ValueError` with every fault: nothing runs without."""
     source = parse(path.read_bytes(), str(path))
     if source.faults:
         raise ValueError("\n".join(fault.tell() for fault in source.faults))
@@ -124,7 +124,7 @@ def _place(data: Any, loc: tuple[int | str, ...]) -> Place:
     """The way to the fault in the file: the validator's own words (union tags, `[key]`) left out."""
     place: list[int | str] = []
     for part in loc:
-        inside = isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int)
+        inside = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
         if inside:
             place.append(part)
             data = data[part]

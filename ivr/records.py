@@ -70,7 +70,9 @@ class CallRecords:
         """The state of an unended call, or None; None as well when the database does not answer in time."""
         query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
         step = call_steps.c
-        last = select(step.n, step.node, step.entered_at).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
+        last = (
+            select(step.n, step.node, step.entered_at).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
+        )
         try:
             async with asyncio.timeout(PATIENCE_SECONDS * 4), self._engine.connect() as connection:
                 sealed = (await connection.execute(query)).scalar_one_or_none()

@@ -54,9 +54,11 @@ def keyed(turn: "Turn", node: SetPinNode, digits: str) -> None:
     elif len(digits) != CODE_KEYS or not digits.isdigit():
         turn.wrong("bad_pin" if phase != "code" else "bad_code")
     else:
-        what, secret = {"code": ("check_code", "code"), "first": ("offer_pin", "pin"), "second": ("confirm_pin", "pin")}[
-            phase
-        ]
+        what, secret = {
+            "code": ("check_code", "code"),
+            "first": ("offer_pin", "pin"),
+            "second": ("confirm_pin", "pin"),
+        }[phase]
         turn.look_up(what, **{secret: digits}, **pending)
 
 

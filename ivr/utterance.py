@@ -14,7 +14,7 @@ from ivr.reading import MEASURES
 from ivr.speech import Language, Value
 
 # What a recording leaves out at its ends: spaces, and punctuation of both scripts (\uff.. is its wide form).
-PAUSES = " \n,.;:!?\uff0c\u3002\uff1b\uff1a\uff01\uff1f\u3001\u2026\u2014()\uff08\uff09\u300a\u300b\u201c\u201d\""
+PAUSES = ' \n,.;:!?\uff0c\u3002\uff1b\uff1a\uff01\uff1f\u3001\u2026\u2014()\uff08\uff09\u300a\u300b\u201c\u201d"'
 _SENTENCE_ENDS = re.compile(r"(?<=[\u3002\uff01\uff1f\n])(?!$)|(?<![ap]\.m\.)(?<=[.!?])\s+(?!$)")
 _NAME = re.compile(r"\w+(?:\.\w+)*")
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")

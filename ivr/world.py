@@ -1,17 +1,17 @@
 """What the engine may ask of the world, and what the world may answer: the vocabulary of `LookUp` and `Answered`.
 
-| what          | args                                     | outcomes                                                   |
-| ------------- | ---------------------------------------- | ---------------------------------------------------------- |
-| `caller`      | number                                   | `bound`, `senior` (bound and 65 or older), `unknown`       |
-| `identify`    | kind, caller, number (or none), pin      | `ok` {account}, `wrong` {left}, `locked`, `unset`          |
-| `report`      | report, kind, account, answers of `ask`  | `ok` {values, rows}, `nothing`                             |
-| `hours`       | hours                                    | `open`, `closed`                                           |
-| `text`        | template, to                             | `sent`, `failed`                                           |
-| `text_report` | report, to, kind, account                | `sent`, `failed`                                           |
-| `send_code`   | caller, number (or none)                 | `code_sent` {verification, account}, `unbound`, `too_often` |
-| `check_code`  | verification, account, code              | `approved`, `wrong`, `expired`                             |
-| `offer_pin`   | verification, account, pin               | `offered`, `weak`                                          |
-| `confirm_pin` | verification, account, pin               | `set`, `differs`, `expired`                                |
+| what          | args                                     | outcomes |
+| ------------- | -------------------------------- | -------------------------------------------------- |
+| `caller`      | number                                   | `bound`, `senior` (bound and 65 or older), `unknown` |
+| `identify`    | kind, caller, number (or none), pin      | `ok` {account}, `wrong` {left}, `locked`, `unset` |
+| `report`      | report, kind, account, answers of `ask`  | `ok` {values, rows}, `nothing` |
+| `hours`       | hours                                    | `open`, `closed` |
+| `text`        | template, to                             | `sent`, `failed` |
+| `text_report` | report, to, kind, account                | `sent`, `failed` |
+| `send_code`   | caller, number (or none) | `code_sent` {verification, account}, `unbound`, `too_often` |
+| `check_code`  | verification, account, code              | `approved`, `wrong`, `expired` |
+| `offer_pin`   | verification, account, pin               | `offered`, `weak` |
+| `confirm_pin` | verification, account, pin               | `set`, `differs`, `expired` |
 
 Any of them may be `unavailable`. An account is named by its number; whoever answers masks it in every record.
 """

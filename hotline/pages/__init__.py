@@ -18,7 +18,12 @@ FIRST_WORD_SECONDS = 10
 
 def bind_pages(app: web.Application, switchboard: Switchboard, address: Address, people: Sequence[Any]) -> None:
     """`/`, `/phone` and what the phone needs. `people`: demo people to choose from; empty in real service."""
-    for path, name in {"/": "start.html", "/phone": "phone.html", "/phone.css": "phone.css", "/phone.js": "phone.js"}.items():
+    for path, name in {
+        "/": "start.html",
+        "/phone": "phone.html",
+        "/phone.css": "phone.css",
+        "/phone.js": "phone.js",
+    }.items():
         app.router.add_get(path, _page(HERE / name))
 
     async def who(_: web.Request) -> web.Response:

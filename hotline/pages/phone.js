@@ -75,7 +75,7 @@ function press(key) {
   const button = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   button.classList.add("down");
   setTimeout(() => button.classList.remove("down"), 120);
-  note(listening && listening.secret ? "•" : key, "key");
+  noteKey(listening && listening.secret ? "•" : key);
   if (!audio.dataset.firm) { audio.pause(); audio.onended = audio.onerror = null; }
   send({ key });
 }
@@ -89,6 +89,12 @@ function ended() {
   status("通话已结束");
   $("call").textContent = "拨打";
   $("call").classList.remove("busy");
+}
+
+function noteKey(shown) {
+  const last = $("log").lastElementChild;
+  if (last && last.classList.contains("key")) last.textContent += shown;
+  else note(shown, "key");
 }
 
 function note(text, kind) {

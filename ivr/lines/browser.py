@@ -1,6 +1,7 @@
 """The browser phone at `/phone`: real prompt audio over HTTP, keys and words over a WebSocket.
 
-Messages to the page: `{"say": [{"text", "url", "interruptible"}], "listen": {"most", "secret"} | null}`, `{"transfer": queue}`, `{"over": true}`.
+Messages to the page: `{"n", "say": [{"text", "url", "interruptible"}], "listen": {"most", "secret"} | null}`,
+`{"transfer": queue}`, `{"over": true}`.
 Messages from it: `{"key": "5"}`, `{"played": n}` when the n-th message has been played to its end.
 The page plays; this line keeps the time: silence is counted from the end of the prompt.
 """

@@ -138,7 +138,9 @@ class Asterisk:
         """What Asterisk's command line answers."""
         inside = ["nsenter", f"--mount=/proc/{self.pid}/ns/mnt"]
         chroot = [] if self._root == Path("/") else ["chroot", str(self._root)]
-        done = subprocess.run([*inside, *chroot, "asterisk", "-rx", command], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            [*inside, *chroot, "asterisk", "-rx", command], capture_output=True, text=True, timeout=20
+        )
         return done.stdout
 
     def console(self) -> str:

@@ -238,7 +238,7 @@ async def test_bound_again_after_the_centre_went_away(news: News) -> None:
     await esme.unbind()  # type: ignore[attr-defined]
     await first.stop()
     async with asyncio.timeout(15):
-        while smpp.bound.is_set():  # noqa: ASYNC110 - an event tells when it is set, not when it is cleared
+        while smpp.bound.is_set():
             await asyncio.sleep(0.01)
     with pytest.raises((NotSent, OutcomeUnknown)):
         await smpp.send(SHORT)
