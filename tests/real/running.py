@@ -1,0 +1,97 @@
+"""The service as a process of its own, so that it can be killed without warning and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.real.asterisk import REPOSITORY, free_port
+
+
+class Running:
+    """`hotline serve --demo` on ports that stay the same over restarts. Its log is kept in `home/log`."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home, self.port, self.agi_port = home, free_port(), free_port()
+        self._environment = {
+            "HOTLINE_HOME": str(home),
+            "HOTLINE_PORT": str(self.port),
+            "HOTLINE_AGI_PORT": str(self.agi_port),
+            "HOTLINE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "HOTLINE_LOG_FORMAT": "json",
+        } | environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def agi_url(self) -> str:
+        return f"agi://127.0.0.1:{self.agi_port}/call"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start, and wait until it is ready."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hotline", "serve", "--demo"],
+                cwd=REPOSITORY,
+                env=os.environ | self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 30
+        while wait and not self._ready():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"the service did not start:\n{self.log()}")
+            time.sleep(0.05)
+
+    def _ready(self) -> bool:
+        try:
+            return bool(self.get("/readyz")["status"] == "ok")
+        except OSError:
+            return False
+
+    def get(self, path: str, **headers: str) -> Any:
+        """The JSON at an address."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call in the records, newest first, with its way."""
+        key = {"Authorization": "Bearer " + (self.home / "keys" / "demo_api_key").read_text().strip()}
+        return [self.get(f"/v1/calls/{call['id']}", **key) for call in self.get("/v1/calls", **key)["calls"]]
+
+    def log(self) -> str:
+        """Everything it logged."""
+        return (self.home / "log").read_text("utf-8", "replace")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it: politely, or with SIGKILL."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(how)
+            self._process.wait(15)
+
+    def freeze(self) -> None:
+        """Let it hang: alive, its connections open, and doing nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()

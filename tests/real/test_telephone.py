@@ -1,0 +1,174 @@
+"""A real SIP call: baresip dials a real Asterisk, presses keys by RFC 4733, and what it heard is shown to be right."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hotline.settings import Settings
+from hotline.sounds import open_prompts
+from ivr import audio
+from ivr.utterance import Utterance, fill
+from tests import hearing
+from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
+from tests.real.baresip import Baresip, NoBaresip, agent, caller
+from tests.real.running import Running
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+PIN = "135790"
+SAFE_SECONDS = 5.0  # a caller whose service is lost reaches people within this
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Asterisk]]:
+    """One service and one Asterisk for the calls of this module."""
+    folder = tmp_path_factory.mktemp("telephone")
+    with ExitStack() as stack:
+        running = Running(folder / "home")
+        try:
+            asterisk = Asterisk(folder / "asterisk", running.agi_url)
+        except NoAsterisk as reason:
+            pytest.skip(str(reason))
+        stack.enter_context(running)
+        stack.enter_context(asterisk)
+        yield running, asterisk
+
+
+def telephone(folder: Path, number: str = "13900000001") -> Baresip:
+    try:
+        return caller(folder, number)
+    except NoBaresip as reason:
+        pytest.skip(str(reason))
+
+
+def sound(running: Running, words: str, **values: tuple[str, object]) -> audio.Sound:
+    """How the service says a sentence."""
+    settings = Settings(_env_file=None, home=running.home)  # type: ignore[call-arg]
+    prompts = open_prompts(settings, settings.privacy())
+    try:
+        return audio.unwav(prompts.make(Utterance(fill(words, values))).wav)  # type: ignore[arg-type]
+    finally:
+        prompts.close()
+
+
+async def step_of(running: Running, node: str, seconds: float = 20) -> dict[str, object]:
+    """The newest call, once it has come to a node."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        calls = await asyncio.to_thread(running.calls)
+        if calls and calls[0]["node"] == node:
+            return dict(calls[0])
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the call did not come to {node}, but: {calls[:1]}\n{running.log()[-2000:]}")
+
+
+async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
+    running, asterisk = lines
+    async with telephone(tmp_path) as phone:
+        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+        await step_of(running, "main/main")
+        await asyncio.sleep(5)  # the welcome is heard out
+        await phone.press("1")
+        await step_of(running, "account/who")
+        await asyncio.sleep(1)
+        await phone.press("111222#")
+        await asyncio.sleep(4)
+        await phone.press(PIN + "#")
+        call = await step_of(running, "account/balance")
+        await asyncio.sleep(8)
+        await phone.command("hangup")
+        await phone.until("CALL_CLOSED")
+    hearing.assert_in_order(
+        phone.heard(),
+        [
+            ("welcome", sound(running, "您好，欢迎致电镇江市住房公积金热线。")),
+            ("pin", sound(running, "您的手机号已绑定公积金账户。")),
+            ("wrong", sound(running, "号码或密码不正确，您还可以再试{left}次。", left=("number", 2))),
+            ("balance", sound(running, "您的账户余额为{balance}。", balance=("money", Decimal("12345.67")))),
+        ],
+        whole=["welcome", "balance"],
+    )
+    assert call["caller"] == "*******0001"
+    ended = await step_of(running, "account/balance")
+    assert [look["action"] for look in ended["looks"]] == ["identify", "identify", "report:balance"]  # type: ignore[attr-defined,index]
+    assert PIN not in running.log() and PIN not in asterisk.console()
+
+
+@pytest.mark.parametrize("number", ["anonymous", "+8613900000001", "008613900000001", "1" * 60, "a%0d%0ab;x=1"])
+async def test_any_caller_id_is_served(lines: tuple[Running, Asterisk], tmp_path: Path, number: str) -> None:
+    running, asterisk = lines
+    async with telephone(tmp_path, number) as phone:
+        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+        call = await step_of(running, "main/main")
+        assert call["caller"] == ("*******0001" if number.endswith("13900000001") else call["caller"])
+        await phone.command("hangup")
+        await phone.until("CALL_CLOSED")
+
+
+MOMENTS = ["prompt", "identification", "look-up"]
+
+
+async def come_to(moment: str, phone: Baresip, running: Running) -> None:
+    """Bring a call to the moment at which the service is to be lost."""
+    await step_of(running, "main/main")
+    if moment == "prompt":
+        await asyncio.sleep(1)
+        return
+    await phone.press("1")
+    await step_of(running, "account/who")
+    await asyncio.sleep(1)
+    if moment == "look-up":
+        await phone.press(PIN)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_call_goes_on_after_a_restart(lines: tuple[Running, Asterisk], tmp_path: Path, moment: str) -> None:
+    running, asterisk = lines
+    before = len(running.calls())
+    async with telephone(tmp_path) as phone:
+        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+        await come_to(moment, phone, running)
+        running.stop(signal.SIGKILL)
+        running.start()
+        await asyncio.sleep(4)
+        await phone.press("0")
+        call = await step_of(running, "main/agent")
+        assert len(running.calls()) == before + 1, "the same call, not a new one"
+        assert "call_resumed" in running.log()
+        nodes = [step["node"] for step in call["steps"]]  # type: ignore[attr-defined,index]
+        assert nodes[0] == "main/welcome" and nodes[-1] == "main/agent"
+        await phone.command("hangup")
+        await phone.until("CALL_CLOSED")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+async def test_a_caller_without_a_service_reaches_people(
+    lines: tuple[Running, Asterisk], tmp_path: Path, how: signal.Signals
+) -> None:
+    running, asterisk = lines
+    async with (
+        agent(tmp_path / "agent", "agent1", SECRETS["AGENT1_SECRET"], asterisk.sip_port) as desk,
+        telephone(tmp_path / "caller") as phone,
+    ):
+        await desk.until("REGISTER_OK")
+        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+        await come_to("identification", phone, running)
+        began = time.monotonic()
+        if how is signal.SIGSTOP:
+            running.freeze()
+        else:
+            running.stop(how)
+        await desk.until("CALL_ESTABLISHED", 30)
+        took = time.monotonic() - began
+        await phone.command("hangup")
+        await desk.until("CALL_CLOSED", 10)
+    if how is signal.SIGSTOP:
+        running.thaw()
+    else:
+        running.start()
+    print(f"{how.name}: a person after {took:.1f} s")
