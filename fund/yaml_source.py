@@ -105,7 +105,7 @@ def _decoded(raw: bytes, file: str) -> str:
         line = raw.count(b"\n", 0, fault.start) + 1
         zh = "文件不是 UTF-8 编码，请用 UTF-8 另存（记事本：另存为 → 编码 UTF-8）"
         raise _Unreadable(Fault(file, line, zh, "not UTF-8: save the file as UTF-8")) from None
-    if odd := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text):
+    if odd := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]", text):
         zh, en = f"有不可见的控制字符 {odd[0]!r}，请删除", f"a control character {odd[0]!r}: remove it"
         raise _Unreadable(Fault(file, text.count("\n", 0, odd.start()) + 1, zh, en))
     return text

@@ -15,6 +15,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unfinished", action="store_true", help="also run the tests named in tests/unfinished.txt")
     parser.addoption("--update", action="store_true", help="rewrite the golden calls of tests/calls/")
 
 
@@ -56,3 +57,14 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_database(database_url)
     yield engine
     await engine.dispose()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, plainly, the tests of what is not finished yet."""
+    if config.getoption("--unfinished"):
+        return
+    lines = (Path(__file__).parent / "unfinished.txt").read_text().splitlines()
+    unfinished = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        if item.nodeid.partition("[")[0] in unfinished:
+            item.add_marker(pytest.mark.skip(reason="not finished yet: see tests/unfinished.txt"))
