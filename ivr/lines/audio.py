@@ -28,7 +28,9 @@ def routes(prompts: Prompts, clock: Callable[[], datetime]) -> list[web.RouteDef
             return _problem(404, "no-such-sound", "No sound is kept at this address.")
         except AddressRefused:
             return _problem(403, "address-refused", "The address of this sound is wrong or over.")
-        headers = {"Cache-Control": _NOT_AT_ALL if ticket else _FOR_EVER, "ETag": f'"{key}"'}
+        if ticket:
+            return web.Response(body=wav, content_type="audio/wav", headers={"Cache-Control": _NOT_AT_ALL})
+        headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{key}"'}
         if request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
         return web.Response(body=wav, content_type="audio/wav", headers=headers)
