@@ -40,7 +40,7 @@ class Piece:
     @property
     def script(self) -> str:
         """The words alone, as a voice actor reads them: without spaces and punctuation at the ends."""
-        return " ".join(self.text.split()).strip(PAUSES)
+        return self.text if self.fragment else " ".join(self.text.split()).strip(PAUSES)
 
 
 @dataclass(frozen=True, slots=True)
