@@ -42,6 +42,11 @@ def unwav(data: bytes) -> Sound:
     return np.frombuffer(data, "<i2", offset=_HEADER.size)
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether a file is as `wav` wrote it: a crash of the machine can leave it empty or short."""
+    return len(data) >= _HEADER.size and _HEADER.unpack_from(data)[-1] == len(data) - _HEADER.size
+
+
 def read(data: bytes) -> tuple[Wave, int]:
     """Frames by channels, and frames a second, of a WAV file of 8 to 32 bits or float. Raises `NotAudio`."""
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":

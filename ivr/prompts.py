@@ -190,15 +190,22 @@ class Prompts:
 
     def _keep(self, plan: _Plan, wav: bytes, *, new: bool = False) -> bytes:
         if new and not plan.personal:
-            write_whole(self._path(plan.key), wav)
+            self._write(plan.key, wav)
         self._shelf.put(plan.shelf_key, wav, _KEPT_SECONDS if plan.personal else math.inf)
         return wav
 
+    def _write(self, key: str, wav: bytes) -> None:
+        try:
+            write_whole(self._path(key), wav)
+        except OSError as fault:  # calls go on from memory
+            log.error("sound_not_kept", reason=str(fault))
+
     def _on_disk(self, key: str) -> bytes | None:
         try:
-            return self._path(key).read_bytes()
-        except FileNotFoundError:
+            wav = self._path(key).read_bytes()
+        except OSError:
             return None
+        return wav if audio.is_whole(wav) else None
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.wav"

@@ -4,6 +4,7 @@ Flows and phrases are written as people write; transcripts show them so. A voice
 need what is heard. Pure.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 
@@ -29,6 +30,12 @@ _GROUPS = {7: (3, 4), 8: (4, 4), 9: (3, 3, 3), 10: (3, 3, 4), 11: (3, 4, 4), 18:
 def reading(text: str, language: Language = "zh") -> str:
     """`text` as it is heard, figures in words; what stands between them is left alone."""
     return (_ZH if language == "zh" else _EN).sub(lambda found: _read(found, language), text)
+
+
+def recording_name(words: str, language: Language) -> str:
+    """The file name, without its ending, of a recording: the same for all that sounds the same, wherever it is said."""
+    heard = reading(words, language).casefold()
+    return f"{language}-{hashlib.sha256(heard.encode()).hexdigest()[:10]}"
 
 
 def _read(found: re.Match[str], language: Language) -> str:

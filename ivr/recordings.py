@@ -9,25 +9,22 @@ import csv
 import hashlib
 import io
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
+import structlog
+
 from ivr import audio
 from ivr.audio import Sound
-from ivr.reading import reading
+from ivr.reading import recording_name
 from ivr.speech import Language
 
+log = structlog.get_logger()
 _LOOK_SECONDS = 2.0
-
-
-@lru_cache(maxsize=4096)
-def name_of(script: str, language: Language) -> str:
-    """The file name, without its ending, of the recording of some words: always the same, wherever they are said."""
-    heard = reading(script, language).casefold()
-    return f"{language}-{hashlib.sha256(heard.encode()).hexdigest()[:10]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +56,13 @@ class Recordings:
         self._look()
 
     def refresh(self) -> None:
-        """Read the index again if it changed; cheap, since it looks every two seconds at most."""
-        if self._clock() >= self._looks_again:
+        """Read the index again if it changed, looking every two seconds at most; leave a bad one alone."""
+        if self._clock() < self._looks_again:
+            return
+        try:
             self._look()
+        except (OSError, ValueError, KeyError) as fault:
+            log.error("recordings_unreadable", index=str(self._index), reason=repr(fault))
 
     def _look(self) -> None:
         self._looks_again = self._clock() + _LOOK_SECONDS
@@ -79,7 +80,7 @@ class Recordings:
 
     def find(self, script: str, language: Language) -> Recording | None:
         """The recording of these words, if there is one."""
-        return self._known.get(name_of(script, language)) if self._known else None
+        return self._known.get(recording_name(script, language)) if self._known else None
 
     def sound(self, file: str) -> Sound:
         """The sound of a `Recording.file`. Raises `OSError` when it is gone."""
@@ -133,7 +134,7 @@ class Recordings:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     fresh.write_bytes(data)
     fresh.replace(path)
 

@@ -1,17 +1,17 @@
 """The voice actor's script: everything fixed that callers can hear, each once, with where it is said. Pure.
 
-It comes from the flows, the system's phrases and the closed sets of `ivr.speech`; what is personal is not in it, only
-the words around it.
+It comes from the flows, the system's phrases, the ledger's own words and the closed sets of `ivr.speech`; of what is
+personal only the words around it are here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fund import codes
 from ivr import speech
 from ivr.flow import Flow, MenuNode, ReportNode
-from ivr.reading import reading
-from ivr.recordings import name_of
+from ivr.reading import reading, recording_name
 from ivr.speech import Language
 from ivr.utterance import PAUSES, Piece, Utterance, fill, placeholders
 
@@ -19,6 +19,13 @@ _SYLLABLES_A_SECOND, _WORDS_A_SECOND = 3.8, 2.5  # an unhurried speaker
 _SOME_NUMBER = ("number", 3)  # stands for any: only the words around it matter
 _TEXTS = ("say", "each", "hang_up")  # what the nodes call what they say
 _WITH_KEYS = {"press", "star", "hash", "text_me"}  # phrases that are said where a node names a key
+_LEDGER_TABLES = (
+    codes.ACCOUNT_STATE,
+    codes.EMPLOYER_STATE,
+    codes.DETAIL_KIND,
+    codes.LOAN_DETAIL_KIND,
+    codes.REPAYMENT_METHOD,
+)
 _LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 Saying = tuple[str, Utterance]  # where it is said (`main/welcome`, `voice.yaml: hold`), and what
@@ -50,10 +57,10 @@ class Line:
 def script(sayings: Iterable[Saying]) -> list[Line]:
     """What is to be recorded, in the order of the sayings, then the fragments of numbers and dates."""
     found: dict[str, tuple[Piece, list[str]]] = {}
-    for where, utterance in [*sayings, *_fragments()]:
+    for where, utterance in [*sayings, *_closed_sets()]:
         for piece in utterance.pieces:
             if piece.script and not piece.personal and not (piece.fragment and where):
-                _, places = found.setdefault(name_of(piece.script, piece.language), (piece, []))
+                _, places = found.setdefault(recording_name(piece.script, piece.language), (piece, []))
                 places += [where] if where and where not in places else []
     return [Line(name, piece.language, piece.script, tuple(places)) for name, (piece, places) in found.items()]
 
@@ -61,13 +68,15 @@ def script(sayings: Iterable[Saying]) -> list[Line]:
 def to_build(sayings: Iterable[Saying]) -> list[Utterance]:
     """What can be made before anybody calls: every saying, the fixed words around personal ones, and the fragments."""
     built: dict[Utterance, None] = {}
-    for _, utterance in [*sayings, *_fragments()]:
+    for _, utterance in [*sayings, *_closed_sets()]:
         fixed = [Utterance((piece,)) for piece in utterance.pieces if not piece.personal]
         built |= dict.fromkeys(one for one in (fixed if utterance.personal else [utterance]) if one)
     return list(built)
 
 
-def _fragments() -> Iterator[Saying]:
+def _closed_sets() -> Iterator[Saying]:
+    for words in {word: None for table in _LEDGER_TABLES for word in table.values()}:
+        yield "ledger", Utterance((Piece(words),))
     for language in _LANGUAGES:
         for words in speech.fragments(language):
             yield "", Utterance((Piece(words, language, fragment=True),))

@@ -16,6 +16,7 @@ from ivr.speech import Language, Value
 # What a recording leaves out at its ends: spaces, and punctuation of both scripts (\uff.. is its wide form).
 PAUSES = ' \n,.;:!?\uff0c\u3002\uff1b\uff1a\uff01\uff1f\u3001\u2026\u2014()\uff08\uff09\u300a\u300b\u201c\u201d"'
 _SENTENCE_ENDS = re.compile(r"(?<=[\u3002\uff01\uff1f\n])(?!$)|(?<![ap]\.m\.)(?<=[.!?])\s+(?!$)")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _NAME = re.compile(r"\w+(?:\.\w+)*")
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 
@@ -134,7 +135,8 @@ def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """Fixed words that stand side by side are one piece."""
     merged: list[Piece] = []
     for piece in pieces:
-        if merged and not (merged[-1].fragment or merged[-1].personal or piece.fragment or piece.personal):
+        fixed = not (piece.fragment or piece.personal)
+        if merged and fixed and merged[-1] == replace(piece, text=merged[-1].text):
             piece = replace(piece, text=merged.pop().text + piece.text)
         merged.append(piece)
     return tuple(merged)
@@ -152,6 +154,8 @@ def _sentences(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
 def spoken(kind: str, value: Value, language: Language = "zh", *, personal: bool = True) -> tuple[Piece, ...]:
     """One value as pieces: `spoken("money", Decimal("10.5"))` -> 十, 元, 五角."""
     words = speech.speak(kind, value, language)
+    if kind == "text" and _HAN.search(words[0]):
+        language = "zh"  # a word of the ledger in an English sentence is still Chinese
     return tuple(Piece(word, language, personal=personal, fragment=kind != "text") for word in words)
 
 

@@ -19,7 +19,8 @@ from ivr.addresses import GOOD_SECONDS, Addresses, AddressRefused
 from ivr.audio import Sound
 from ivr.lines.audio import routes
 from ivr.prompts import NoSuchSound, Prompts
-from ivr.recordings import Recordings, name_of
+from ivr.reading import recording_name
+from ivr.recordings import Recordings
 from ivr.shelf import Shelf
 from ivr.speech import Language, Value
 from ivr.utterance import Utterance, fill, said
@@ -124,7 +125,7 @@ async def test_recordings_come_first_and_at_once(tmp_path: Path, voice: Tones) -
     addresses = Addresses("http://x", b"s")
     prompts = Prompts(tmp_path / "audio", recordings, voice, addresses, secret=b"k")
     before = await prompts.prompt(WELCOME + said("请按1。"))
-    recordings.keep([(name_of("请按一", "zh"), "zh", "请按1", tone("录音"))])
+    recordings.keep([(recording_name("请按一", "zh"), "zh", "请按1", tone("录音"))])
     after = await prompts.prompt(WELCOME + said("请按1。"))
     assert after.key != before.key
     assert np.array_equal(audio.unwav(after.wav)[-1600:], tone("录音"))
@@ -133,7 +134,7 @@ async def test_recordings_come_first_and_at_once(tmp_path: Path, voice: Tones) -
 
 async def test_a_recording_that_is_gone_is_spoken_instead(tmp_path: Path, voice: Tones) -> None:
     recordings = Recordings(tmp_path / "recordings")
-    recordings.keep([(name_of("您好", "zh"), "zh", "您好", tone("录音"))])
+    recordings.keep([(recording_name("您好", "zh"), "zh", "您好", tone("录音"))])
     for path in (tmp_path / "recordings").glob("zh/*.wav"):
         path.unlink()
     prompt = opened(tmp_path, voice).make(said("您好"))
@@ -156,6 +157,25 @@ async def test_the_spare_voice_stands_in_and_the_real_one_comes_back(tmp_path: P
 def test_without_a_spare_a_failing_voice_is_told(tmp_path: Path) -> None:
     with pytest.raises(VoiceFault, match="no licence"):
         opened(tmp_path, Tones(fails=True)).make(WELCOME)
+
+
+async def test_a_disk_that_fails_or_holds_rubbish_stops_no_call(tmp_path: Path, voice: Tones) -> None:
+    key = opened(tmp_path, voice).make(WELCOME).key
+    path = tmp_path / "audio" / f"{key}.wav"
+    path.write_bytes(path.read_bytes()[:100])
+    assert np.array_equal(audio.unwav(opened(tmp_path, voice).make(WELCOME).wav), tone("您好,欢迎致电"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "audio").write_bytes(b"where a folder should be")
+    prompts = opened(tmp_path / "other", voice)
+    assert (await prompts.prompt(WELCOME)).key == key
+    prompts.close()
+
+
+async def test_a_recorded_word_of_the_ledger_is_played(tmp_path: Path, voice: Tones) -> None:
+    Recordings(tmp_path / "recordings").keep([(recording_name("正常", "zh"), "zh", "正常", tone("录音"))])
+    prompt = opened(tmp_path, voice).make(balance("20.50"))
+    assert np.array_equal(audio.unwav(prompt.wav)[-1600:], tone("录音"))
+    assert audio.wav(tone("录音")) not in {path.read_bytes() for path in (tmp_path / "audio").iterdir()}
 
 
 async def test_saying_nothing_is_a_moment_of_silence(prompts: Prompts) -> None:

@@ -53,6 +53,12 @@ def test_english_words_are_joined_by_spaces_and_punctuation_is_not() -> None:
     assert Utterance(english).text == "Balance ten yuan, paid to March twenty twenty-six."
 
 
+def test_a_chinese_word_in_an_english_sentence_stays_chinese() -> None:
+    pieces = fill("State: {s}.", {"s": ("text", "正常")}, "en")
+    assert [(piece.text, piece.language) for piece in pieces] == [("State: ", "en"), ("正常", "zh"), (".", "en")]
+    assert len(fill("At {s}.", {"s": ("text", "一号楼")}, "en", personal=False)) == 3
+
+
 def test_placeholders() -> None:
     assert placeholders("余额{balance},{ fact.hours }起") == ["balance", "fact.hours"]
     assert placeholders("没有") == []
