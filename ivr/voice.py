@@ -5,15 +5,18 @@ nothing old is played from a cache. The embedded voice is eSpeak NG from the `es
 ctypes: no system package, Mandarin and English, about 1.5 ms a second of speech.
 """
 
+import atexit
 import ctypes
 import hashlib
 import re
 import shlex
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +64,10 @@ def _is_pinyin(word: str, pinyin: str) -> bool:
 
 _SYNCHRONOUS, _KEEP_RUNNING, _UTF8 = 2, 0x8000, 1
 _SPEED, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_LONGEST_PATH = 150  # bytes that the library has room for
+# Its pitch is widened: as it comes the tones span five semitones, too few for a telephone. Louder, it would clip.
+_SETTINGS = {_VOLUME: 70, _PITCH: 60, _RANGE: 100}
+_BRISK = 1.15  # times as fast: a part of a number, said alone, is drawn out by as much
 _VOICES: Mapping[Language, bytes] = {"zh": b"cmn", "en": b"en"}
 # Only the wide forms make it pause between Chinese characters.
 _WIDE = str.maketrans(",.;:!?\n", "\uff0c\u3002\uff1b\uff1a\uff01\uff1f\uff0c")
@@ -68,17 +75,31 @@ _HEAR = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_
 _ONE_AT_A_TIME = threading.Lock()  # the library has one state for the whole process
 
 
+def short_path(path: str) -> str:
+    """The same folder at a path that the library has room for: a link to it, if need be, until the program ends."""
+    if len(path.encode()) <= _LONGEST_PATH:
+        return path
+    folder = tempfile.TemporaryDirectory(prefix="voice-")
+    atexit.register(folder.cleanup)
+    link = Path(folder.name, "data")
+    link.symlink_to(path)
+    return str(link)
+
+
 class _Library:
     """eSpeak NG, started once. Use under `_ONE_AT_A_TIME`."""
 
     def __init__(self) -> None:
-        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        try:
+            self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        except OSError as fault:
+            raise VoiceFault(f"the embedded voice does not run on this machine: {fault}") from fault
         self._heard: list[np.ndarray[Any, np.dtype[np.int16]]] = []
         self._callback = _HEAR(self._hear)  # kept: the library calls it for as long as it lives
-        data = espeakng_loader.get_data_path()
+        data = short_path(espeakng_loader.get_data_path())
         self.rate = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _KEEP_RUNNING)
         if self.rate <= 0:
-            raise VoiceFault(f"the embedded voice cannot read {data}; it needs a path of 150 characters or fewer")
+            raise VoiceFault(f"the embedded voice cannot read its data in {data}: install espeakng-loader again")
         self._lib.espeak_Synth.argtypes = [
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
             *(ctypes.c_void_p, ctypes.c_void_p),
@@ -130,7 +151,7 @@ class EmbeddedVoice:
     def identity(self) -> str:
         """The settings, and every pronunciation."""
         table = hashlib.sha256(repr(sorted(self._pronounce.items())).encode()).hexdigest()[:16]
-        return f"espeak-ng {self._speed} {table}"
+        return f"espeak-ng {version('espeakng-loader')} {self._speed} {_BRISK} {_SETTINGS} {table}"
 
     @cached_property
     def _awkward(self) -> re.Pattern[str]:
@@ -138,12 +159,12 @@ class EmbeddedVoice:
         return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
     def say(self, words: str, language: Language, *, brisk: bool = False) -> Sound:
-        """See `Voice`. Its pitch is widened: as it comes the tones span five semitones, too few for a telephone."""
+        """See `Voice`."""
         words = self._spelled(words, language)
-        speed = round(self._speed * 1.15) if brisk else self._speed
+        speed = round(self._speed * _BRISK) if brisk else self._speed
         with _ONE_AT_A_TIME:
             library = _library()
-            wave = library.speak(words, language, {_SPEED: speed, _VOLUME: 70, _PITCH: 60, _RANGE: 100})
+            wave = library.speak(words, language, {_SPEED: speed} | _SETTINGS)
         return audio.prepared(wave, library.rate)
 
     def phonemes(self, words: str, language: Language) -> str:

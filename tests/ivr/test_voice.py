@@ -11,7 +11,7 @@ import pytest
 
 from ivr import audio
 from ivr.speech import Language, fragments
-from ivr.voice import CommandVoice, EmbeddedVoice, VoiceFault, pronunciations
+from ivr.voice import CommandVoice, EmbeddedVoice, VoiceFault, pronunciations, short_path
 
 TABLE = Path(__file__).parents[2] / "prompts" / "pronounce.yaml"
 SPEAKER = """
@@ -117,6 +117,15 @@ def test_threads_do_not_disturb_each_other(voice: EmbeddedVoice) -> None:
         thread.join()
     assert len(found) == 20
     assert all(seconds == pytest.approx(expected[language], abs=0.03) for language, seconds in found)
+
+
+def test_a_clone_in_a_deep_folder_speaks_too(tmp_path: Path) -> None:
+    deep = tmp_path / ("deep" * 40)
+    deep.mkdir()
+    (deep / "phontab").write_bytes(b"data")
+    link = short_path(str(deep))
+    assert len(link) < 150 and (Path(link) / "phontab").read_bytes() == b"data"
+    assert short_path(str(tmp_path)) == str(tmp_path)
 
 
 def test_identity_changes_with_what_is_heard() -> None:
