@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 from ivr import spoken_en, spoken_zh
 
 Language = Literal["zh", "en"]
-Kind = Literal["money", "number", "count", "percent", "month", "date", "time", "digits", "tail", "text"]
 Words = tuple[str, ...]
 Value = Decimal | int | str | date | time
 
@@ -35,7 +34,7 @@ class Spoken(Protocol):
 
 
 _SPOKEN: Mapping[str, Spoken] = {"zh": spoken_zh, "en": spoken_en}
-_LIMIT = 10**12  # the words end at 千亿 / hundreds of billions
+_MOST_FIGURES = 12  # the words end at 千亿, hundreds of billions
 _LONGEST_TEXT = 500
 _AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<figures>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<decimals>\d+))?", re.ASCII)
 _MONTH = re.compile(r"(\d{4})(?:-|/|年)?(\d{1,2})月?", re.ASCII)
@@ -44,14 +43,17 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2})?", re.ASCII)
 
 
 class Unspeakable(ValueError):
-    """A value cannot be spoken as the kind that was asked for: the message says what would fit."""
+    """A value cannot be spoken as the kind that was asked for: `told` says what would fit.
+
+    The message itself does not quote the value, which may be somebody's; it may be logged.
+    """
 
     def __init__(self, kind: str, value: object) -> None:
         self.kind, self.value = kind, str(value)[:40]
-        super().__init__(self.told("zh"))
+        super().__init__(f"a value cannot be spoken as {kind!r}")
 
-    def told(self, language: Language) -> str:
-        """The message in one language."""
+    def told(self, language: Language = "zh") -> str:
+        """What was wrong with which value, for whoever gave it."""
         if self.kind not in _WANTED:
             kinds = "、".join(_WANTED) if language == "zh" else ", ".join(_WANTED)
             return f'没有 "{self.kind}" 这一类,应为 {kinds}' if language == "zh" else f'no "{self.kind}", but {kinds}'
@@ -165,7 +167,7 @@ def _parts(kind: str, value: Value) -> tuple[int, str, str]:
         raise Unspeakable(kind, value)
     figures = match["figures"].replace(",", "").lstrip("0") or "0"
     decimals = (match["decimals"] or "").rstrip("0")
-    if len(figures) > 12 or len(decimals) > 12:
+    if max(len(figures), len(decimals)) > _MOST_FIGURES:
         raise Unspeakable(kind, value)
     negative = match["sign"] == "-" and (figures, decimals) != ("0", "")
     return -1 if negative else 1, figures, decimals
