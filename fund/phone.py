@@ -35,6 +35,14 @@ def normalise(raw: str) -> str:
     return national if short_code or is_mobile(national) else "0" + national
 
 
+def caller_number(raw: str) -> str:
+    """The normalised number of whoever calls; empty when it is withheld, or nonsense."""
+    try:
+        return normalise(raw)
+    except NotAPhone:
+        return ""
+
+
 def is_mobile(national: str) -> bool:
     """Whether a normalised number is a mainland mobile (the only kind that gets texts unless configured)."""
     if not (len(national) == 11 and national.isdigit() and national.startswith("1")):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 from fund.ledger import Ledger
-from fund.phone import NotAPhone, normalise
+from fund.phone import caller_number
 from fund.pins import Pins
 from hotline import demo
 from hotline.database import open_database
@@ -46,7 +46,7 @@ async def call(
     world = FundWorld(ledger, pins, text, timetables(settings.flows).is_open, records.note)
     switchboard = Switchboard(FixedFlow(loaded.flow), world, records, clock=_clock(at))
     line = KeyboardLine(lines, hear, lambda queue: hear(f"[转接 {queue}]"))
-    await switchboard.connect(line, f"keyboard-{secrets.token_hex(8)}", _caller(caller))
+    await switchboard.connect(line, f"keyboard-{secrets.token_hex(8)}", caller_number(caller))
     await records.stop()
     await text.stop()
     await ledger_engine.dispose()
@@ -58,10 +58,3 @@ def _clock(at: datetime | None) -> Callable[[], datetime]:
         return china_now
     ahead = at.replace(tzinfo=CHINA) - china_now()
     return lambda: china_now() + ahead
-
-
-def _caller(raw: str) -> str:
-    try:
-        return normalise(raw)
-    except NotAPhone:
-        return ""

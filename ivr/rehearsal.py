@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from fund.phone import NotAPhone, normalise
+from fund.phone import caller_number
 from fund.yaml_source import Fault, Source
 from ivr.actions import Listen, Say
 from ivr.call import CHINA, Call, Switchboard
@@ -62,7 +62,7 @@ async def _play(flow: Flow, test: FlowTest, source: Source, number: int, world: 
     switchboard = Switchboard(
         FixedFlow(flow), world, NoRecords(), clock=lambda: begin + timedelta(seconds=next(seconds))
     )
-    await switchboard.connect(line, f"test-{number}", _caller(test.caller))
+    await switchboard.connect(line, f"test-{number}", caller_number(test.caller))
     line.finish()
     return [source.fault(("tests", number, "steps", step), f"{test.name}:{zh}", en) for step, zh, en in line.faults]
 
@@ -72,13 +72,6 @@ def _moment(text: str | None) -> datetime | None:
         return datetime.strptime(text or "2026-03-02 10:00", "%Y-%m-%d %H:%M").replace(tzinfo=CHINA)
     except ValueError:
         return None
-
-
-def _caller(raw: str) -> str:
-    try:
-        return normalise(raw)
-    except NotAPhone:
-        return ""
 
 
 class ScriptLine:
@@ -91,7 +84,6 @@ class ScriptLine:
         self._keypad = Keypad()
         self._heard = ""
         self._queue = ""
-        self._over = False
         self.faults: list[tuple[int, str, str]] = []
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
@@ -142,13 +134,10 @@ class ScriptLine:
                 self._fault(number, zh, f"not transferred to {step.transferred}, but {self._queue or 'ended'}")
             elif step.ended and self._queue:
                 self._fault(number, f"通话转到了 {self._queue}", f"the call went to {self._queue}")
-            elif (step.press is not None or step.silence) and not self._gone_early():
+            elif (step.press is not None or step.silence) and not self.faults:
                 self._fault(number, "通话已经结束,不能再按键", "the call is over: no key can be pressed")
             self._compare(number, step)
         self._steps.clear()
-
-    def _gone_early(self) -> bool:
-        return bool(self.faults)
 
     async def play(self, says: Sequence[Say]) -> None:
         self._heard += "".join(say.utterance.text for say in says)
@@ -162,4 +151,4 @@ class ScriptLine:
         return None
 
     async def hang_up(self) -> None:
-        self._over = True
+        return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from fund.phone import NotAPhone, normalise
+from fund.phone import caller_number
 from ivr.call import Switchboard
 from ivr.lines.browser import Address, BrowserLine
 
@@ -63,7 +63,4 @@ def _same_site(request: web.Request) -> bool:
 
 
 def _caller(message: Any) -> str:
-    try:
-        return normalise(str(message.get("caller", ""))) if isinstance(message, dict) else ""
-    except NotAPhone:
-        return ""
+    return caller_number(str(message.get("caller", ""))) if isinstance(message, dict) else ""

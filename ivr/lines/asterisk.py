@@ -11,7 +11,7 @@ when we do not, silence is played that any key cuts, and the key is kept.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from fund.phone import NotAPhone, normalise
+from fund.phone import caller_number
 from ivr.actions import Listen, Say
 from ivr.call import LAST_RESORT_QUEUE, Switchboard
 from ivr.keys import Keypad
@@ -196,14 +196,6 @@ def _breaths(says: Sequence[Say]) -> list[tuple[Utterance, bool]]:
     ]
 
 
-def caller_of(fields: Mapping[str, str]) -> str:
-    """The normalised number of the caller; empty when it is withheld, or nonsense."""
-    try:
-        return normalise(fields.get("agi_callerid", ""))
-    except NotAPhone:
-        return ""
-
-
 def asterisk_server(switchboard: Switchboard, render: Render, *, most_calls: int = 2000) -> AgiServer:
     """A FastAGI server that gives each call to the switchboard, and each call back to the dialplan with an answer."""
 
@@ -212,7 +204,7 @@ def asterisk_server(switchboard: Switchboard, render: Render, *, most_calls: int
         if not _CALL_ID.fullmatch(call_id):
             raise ProtocolFault("not a call id")
         line = AsteriskLine(agi, render)
-        await switchboard.connect(line, call_id, caller_of(agi.fields))
+        await switchboard.connect(line, call_id, caller_number(agi.fields.get("agi_callerid", "")))
         if not (line.told or agi.gone):
             await line.leave("queue", LAST_RESORT_QUEUE)
 
