@@ -3,12 +3,9 @@
 Numbers and texts are sealed (`fund.privacy`); `*_hash` columns are keyed digests to look them up by. All times are UTC.
 """
 
-from datetime import UTC, datetime
 
 from sqlalchemy import (
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -18,24 +15,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
 )
 
+from fund.columns import Moment
+
 metadata = MetaData()
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC time on both engines; SQLite, which has no zones, keeps it without one."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None or dialect.name != "sqlite" else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
-
 
 message = Table(
     "message",
