@@ -212,13 +212,14 @@ class Pins:
 
     async def seed(self, pins: Iterable[tuple[str, str]], at: datetime) -> None:
         """Set many at once, as (account, PIN); an account that has one keeps it. For the demo."""
-        fresh = [
-            {"account": self._account(account), "hash": self._hasher.hash(self._peppered(account, pin)), "set_at": at}
-            for account, pin in pins
-        ]
         async with self._engine.begin() as connection:
             there = set((await connection.execute(select(PINS.c.account))).scalars())
-            if missing := [row for row in fresh if row["account"] not in there]:
+            missing = [
+                {"account": subject, "hash": self._hasher.hash(self._peppered(account, pin)), "set_at": at}
+                for account, pin in pins
+                if (subject := self._account(account)) not in there
+            ]
+            if missing:
                 await connection.execute(insert(PINS), missing)
 
     async def tidy(self, at: datetime) -> None:
