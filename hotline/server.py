@@ -126,7 +126,7 @@ def _render(prompts: Prompts) -> asterisk.Render:
 
     async def render(utterance: Utterance) -> asterisk.Audio:
         prompt = await prompts.prompt(utterance)
-        return asterisk.Audio(await prompts.address(utterance, china_now()), prompt.seconds)
+        return asterisk.Audio(prompts.address_of(prompt, china_now()), prompt.seconds)
 
     return render
 

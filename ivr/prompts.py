@@ -106,7 +106,10 @@ class Prompts:
 
     async def address(self, utterance: Utterance, now: datetime) -> str:
         """Where this node has an utterance ready to be fetched by HTTP."""
-        prompt = await self.prompt(utterance)
+        return self.address_of(await self.prompt(utterance), now)
+
+    def address_of(self, prompt: Prompt, now: datetime) -> str:
+        """Where a prompt just made can be fetched."""
         return self._addresses.of(prompt.key, personal=prompt.personal, now=now)
 
     async def fetch(self, key: str, ticket: str | None, now: datetime) -> bytes:
