@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 from fund.yaml_source import Fault, Place, Source, suggestion
 
 Sentences = tuple[str, str]  # Chinese, English
+Suggest = Callable[[str], Sentences]
+Explain = Callable[[Mapping[str, Any], Suggest], Sentences]
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -19,16 +21,27 @@ class Told(ValueError):
         self.sentences = (zh, en)
 
 
-def typed(source: Source, model: type[T], names: Iterable[str]) -> tuple[T | None, list[Fault]]:
-    """`source` as a `model`, or its faults. `names`: every word the model knows, for suggestions."""
+def typed(
+    source: Source,
+    model: type[T],
+    names: Iterable[str],
+    *,
+    context: Mapping[str, Any] | None = None,
+    words: Explain | None = None,
+) -> tuple[T | None, list[Fault]]:
+    """`source` as a `model`, or its faults. `names`: every word the model knows, for suggestions.
+
+    `context` is for the model's validators; `words` explains a fault in the file's own terms instead of `explain`.
+    """
+    tell = words or explain
     if source.data is None:
         return None, list(source.faults) or [source.fault((), "文件是空的", "the file is empty")]
     known = sorted(names)
     try:
-        return model.model_validate(source.data), list(source.faults)
+        return model.model_validate(source.data, context=context), list(source.faults)
     except ValidationError as wrong:
         faults = dict.fromkeys(
-            source.fault(_place(source.data, error["loc"]), *explain(error, lambda word: suggestion(word, known)))
+            source.fault(_place(source.data, error["loc"]), *tell(error, lambda word: suggestion(word, known)))
             for error in wrong.errors(include_url=False)
         )
         return None, [*source.faults, *faults]
@@ -65,7 +78,7 @@ _PLAIN: Mapping[str, Sentences] = {
 _BOUNDS = {"greater_than_equal": ("ge", "不能小于", "at least"), "less_than_equal": ("le", "不能大于", "at most")}
 
 
-def explain(error: Mapping[str, Any], suggest: Callable[[str], Sentences]) -> Sentences:
+def explain(error: Mapping[str, Any], suggest: Suggest) -> Sentences:
     """One of pydantic's errors in both languages."""
     kind, context, word = error["type"], error.get("ctx", {}), str(error["loc"][-1]) if error["loc"] else ""
     match kind:

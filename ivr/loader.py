@@ -5,14 +5,16 @@ whole (`ivr.check`).
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from fund.yaml_source import Fault, Place, Source, parse, suggestion
+from fund.yaml_model import typed
+from fund.yaml_source import Fault, Source, parse
 from ivr.check import check
 from ivr.flow import HOME_FILE, KINDS, Fact, FactsFile, Flow, FlowFile, LongestCall, Option, Patience
 from ivr.words import explain
@@ -59,13 +61,13 @@ def load(
 ) -> Loaded:
     """Read, type and check. `hours` and `texts`: known timetable and template names; None leaves them unchecked."""
     sources = {name: parse(raw, f"{folder}/{name}") for name, raw in files.items() if Path(name).stem not in OTHERS}
-    faults = [fault for source in sources.values() for fault in source.faults]
+    faults: list[Fault] = []
     facts = _facts(sources.pop("facts.yaml", None), faults)
     menus = {Path(name).stem: source for name, source in sources.items()}
-    typed = {name: _typed(source, FlowFile, faults) for name, source in menus.items()}
+    read = {name: _typed(source, FlowFile, faults) for name, source in menus.items()}
     if HOME_FILE not in menus:
         faults.append(Fault(f"{folder}/{HOME_FILE}.yaml", 1, "缺少 main.yaml:热线从这里开始", "main.yaml is missing"))
-    flow_files = {name: file for name, file in typed.items() if file}
+    flow_files = {name: file for name, file in read.items() if file}
     if HOME_FILE not in flow_files or len(flow_files) < len(menus) or any(not fault.warning for fault in faults):
         return Loaded(None, _in_order(faults), menus)
     flow = Flow(version_of(files), flow_files, facts, phrases)
@@ -98,39 +100,14 @@ def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
 
 
 def _typed(source: Source, model: type[T], faults: list[Fault]) -> T | None:
-    if source.data is None:
-        if not source.faults:
-            faults.append(source.fault((), "文件是空的", "the file is empty"))
-        return None
     language = source.data.get("language", "zh") if isinstance(source.data, dict) else "zh"
-    try:
-        return model.model_validate(source.data, context={"language": language})
-    except ValidationError as wrong:
-        faults += _faults(source, wrong)
-        return None
+    file, found = typed(source, model, _names(), context={"language": language}, words=explain)
+    faults += found
+    return file
 
 
-def _faults(source: Source, wrong: ValidationError) -> Iterator[Fault]:
-    told = set()
-    for error in wrong.errors(include_url=False):
-        place = _place(source.data, error["loc"])
-        zh, en = explain(error, _suggest)
-        if (place, zh) not in told:  # a union says the same twice
-            told.add((place, zh))
-            yield source.fault(place, zh, en)
-
-
-def _place(data: Any, loc: tuple[int | str, ...]) -> Place:
-    """The way to the fault in the file: the validator's own words (union tags, `[key]`) left out."""
-    place: list[int | str] = []
-    for part in loc:
-        inside = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
-        if inside:
-            place.append(part)
-            data = data[part]
-    return tuple(place)
-
-
-def _suggest(word: str) -> tuple[str, str]:
+@cache
+def _names() -> frozenset[str]:
+    """Every word that may stand in a flow file, for suggestions."""
     models: list[type[BaseModel]] = [FlowFile, Option, Patience, LongestCall, Fact, *KINDS.values()]
-    return suggestion(word, sorted({name for model in models for name in model.model_fields}))
+    return frozenset(name for model in models for name in model.model_fields)

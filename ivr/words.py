@@ -1,9 +1,10 @@
-"""What the validator found, in a supervisor's words: pydantic's error types as Chinese and English sentences."""
+"""What the validator found in a flow, in a supervisor's words; what any file can get wrong is in `fund.yaml_model`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-Sentences = tuple[str, str]
+from fund import yaml_model
+from fund.yaml_model import Sentences, Suggest
 
 _PATTERNS: Mapping[str, Sentences] = {
     r"^[0-9*#]$": ("按键只能是 0 到 9、* 或 #", "a key is one of 0-9, * and #"),
@@ -25,30 +26,14 @@ _PLAIN: Mapping[str, Sentences] = {
         "the node does nothing: say, menu, ask, identify, report, hours, known_caller, text, set_pin, transfer, "
         "go or hang_up is missing",
     ),
-    "string_type": ("这里应是文字", "text is needed here"),
-    "string_too_short": ("不能是空的", "must not be empty"),
-    "too_short": ("不能是空的", "must not be empty"),
-    "int_type": ("这里应是整数", "a whole number is needed here"),
-    "int_parsing": ("这里应是整数", "a whole number is needed here"),
-    "int_from_float": ("这里应是整数", "a whole number is needed here"),
-    "bool_type": ("这里应是 true 或 false", "true or false is needed here"),
-    "bool_parsing": ("这里应是 true 或 false", "true or false is needed here"),
-    "dict_type": ("这里应是若干行“名称: 内容”", "lines of `name: value` are needed here"),
-    "model_type": ("这里应是若干行“名称: 内容”", "lines of `name: value` are needed here"),
     "list_type": ("这里应是列表,每行以 - 开头", "a list is needed here: lines that start with -"),
 }
-_BOUNDS = {"greater_than_equal": ("ge", "不能小于", "at least"), "less_than_equal": ("le", "不能大于", "at most")}
 
 
-def explain(error: Mapping[str, Any], suggest: Callable[[str], Sentences]) -> Sentences:
+def explain(error: Mapping[str, Any], suggest: Suggest) -> Sentences:
     """One of pydantic's errors in both languages. `suggest` finds the word that was probably meant."""
-    kind, context, word = error["type"], error.get("ctx", {}), str(error["loc"][-1]) if error["loc"] else ""
+    kind, context = error["type"], error.get("ctx", {})
     match kind:
-        case "missing":
-            return f"缺少 {word}", f"{word} is missing"
-        case "extra_forbidden":
-            zh, en = suggest(word)
-            return f"不认识 {word}{zh}", f"unknown: {word}{en}"
         case "string_pattern_mismatch":
             zh, en = _PATTERNS.get(context["pattern"], ("写法不对", "not written as expected"))
             return f'"{error["input"]}" 不行:{zh}', f'"{error["input"]}": {en}'
@@ -57,7 +42,4 @@ def explain(error: Mapping[str, Any], suggest: Callable[[str], Sentences]) -> Se
             return f'"{given}" 不行,应是 {wanted.replace(" or ", " 或 ")}', f'"{given}" is none of {wanted}'
         case "value_error":
             return _VALUES.get(str(context["error"]), (error["msg"], error["msg"]))
-        case "greater_than_equal" | "less_than_equal":
-            bound, zh, en = _BOUNDS[kind]
-            return f"{zh} {context[bound]}", f"{en} {context[bound]}"
-    return _PLAIN.get(kind, (f"写法不对({error['msg']})", str(error["msg"])))
+    return _PLAIN.get(kind) or yaml_model.explain(error, suggest)
