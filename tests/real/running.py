@@ -75,6 +75,10 @@ class Running:
         """Everything it logged."""
         return (self.home / "log").read_text("utf-8", "replace")
 
+    def events(self) -> str:
+        """The log itself, without the greeting, which prints the demo people and their PINs as it should."""
+        return "\n".join(line for line in self.log().splitlines() if line.startswith("{"))
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it: politely, or with SIGKILL."""
         if self._process and self._process.poll() is None:

@@ -105,7 +105,7 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
     assert call["caller"] == "*******0001"
     ended = await step_of(running, "account/balance")
     assert [look["action"] for look in ended["looks"]] == ["identify", "identify", "report:balance"]  # type: ignore[attr-defined,index]
-    assert PIN not in running.log() and PIN not in asterisk.console()
+    assert PIN not in running.events() and PIN not in asterisk.console()
 
 
 @pytest.mark.parametrize("number", ["anonymous", "+8613900000001", "008613900000001", "1" * 60, "a%0d%0ab;x=1"])
