@@ -141,6 +141,14 @@ def schema() -> None:
     click.echo(json.dumps(flow_schema(), ensure_ascii=False, indent=2))
 
 
+@main.command("settings")
+def settings_() -> None:
+    """Print every setting with its default and what it is for, as an .env file."""
+    from hotline.env_example import env_example
+
+    click.echo(env_example(), nl=False)
+
+
 @main.command()
 def migrate() -> None:
     """Bring the database up to date (the service does so at each start as well)."""

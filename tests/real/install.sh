@@ -55,7 +55,7 @@ build_root() {
         rm -rf "$ROOT.new"
         timeout 600 mmdebstrap --quiet --variant=apt --aptopt="$HOUSE/apt.conf" \
             --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
-            --include=asterisk,asterisk-core-sounds-en-gsm,asterisk-moh-opsound-gsm \
+            --include="$(paste -s -d , "$(dirname "$0")/../../deploy/asterisk/packages.txt")" \
             "$suite" "$ROOT.new" "deb $address $suite main" >"$HOUSE/asterisk.log" 2>&1 && break
     done
     if chroot "$ROOT.new" asterisk -V >/dev/null 2>&1; then
