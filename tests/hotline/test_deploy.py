@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -70,10 +71,19 @@ def test_mounted_folders_are_there() -> None:
 
 @pytest.mark.real
 def test_the_service_runs_as_its_image_installs_it(tmp_path: Path) -> None:
-    """Installed for real, not linked to the repository, beside `flows/` and `prompts/` alone."""
-    site, work = tmp_path / "site", tmp_path / "work"
+    """Installed for real from what the image is given, not linked to the repository, beside `flows/` and `prompts/`."""
+    site, work, given = tmp_path / "site", tmp_path / "work", tmp_path / "given"
+    given.mkdir()
+    recipe, _, _ = (HERE / "deploy/hotline.Dockerfile").read_text().partition("RUN pip")
+    for line in re.findall(r"^COPY (.*)$", recipe, re.M):
+        *sources, target = line.split()
+        for source in sources:
+            if (HERE / source).is_dir():
+                shutil.copytree(HERE / source, given / target)
+            else:
+                shutil.copy(HERE / source, given / target)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*pip, "--target", str(site), "."], cwd=HERE, capture_output=True, text=True)
+    done = subprocess.run([*pip, "--target", str(site), "."], cwd=given, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"pip could not build the package (no network?): {done.stderr[-300:]}")
     work.mkdir()
