@@ -14,9 +14,11 @@ def open_database(url: str, *, read_only: bool = False, autocommit: bool = False
     With `autocommit` every statement is its own transaction, which is what `fund.statements` is fastest on;
     a database that is only read is always opened so.
     """
-    modes = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True} if autocommit or read_only else {}
+    modes: dict[str, Any] = {"hide_parameters": True}  # they may be personal, and errors are logged
+    if autocommit or read_only:
+        modes |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=not modes, pool_size=10, **modes)
+        return create_async_engine(url, pool_pre_ping=not (autocommit or read_only), pool_size=10, **modes)
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)

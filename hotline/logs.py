@@ -1,11 +1,18 @@
-"""Logs: one line an event, with a stable name; JSON or for a person's eyes. Nothing personal is ever passed in."""
+"""Logs: one line an event, with a stable name; JSON or for a person's eyes. Nothing personal is ever passed in.
+
+Tracebacks tell where, never with what: local variables may be a PIN, and so may the parameters of a statement
+(`hotline.database` hides those).
+"""
 
 import logging
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from hotline.settings import Settings
+
+_TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
 
 def configure(settings: Settings, *, at_least: int = 0) -> None:
@@ -18,10 +25,12 @@ def configure(settings: Settings, *, at_least: int = 0) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
-            *([structlog.processors.dict_tracebacks] if json else []),
+            *([_TRACEBACKS] if json else []),
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if json
-            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            else structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(level),
