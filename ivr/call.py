@@ -7,6 +7,7 @@ exit is taken; if our own code fails the caller is handed to people. Nobody is l
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -18,7 +19,7 @@ from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
 from ivr.engine import step
 from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
 from ivr.flow import Flow
-from ivr.line import Gone, Line
+from ivr.line import Gone, Line, Parked
 from ivr.metrics import CALLS, ENTERED, IN_PROGRESS, LOOK_UPS
 from ivr.state import State
 from ivr.utterance import Utterance, fill
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 CHINA = ZoneInfo("Asia/Shanghai")
 PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
 LAST_RESORT_QUEUE = "general"
+BRINGS_BACK: dict[str, tuple[type, ...]] = {"keys": (Keys, Silence), "transfer": (TransferFailed,)}
 
 
 def china_now() -> datetime:
@@ -78,13 +80,18 @@ class Switchboard:
         self._limit_seconds, self._clock = limit_seconds, clock
         self.calls: dict[str, Call] = {}
 
-    async def connect(self, line: Line, call_id: str, caller: str) -> Call:
-        """Carry one call to its end on this line; a call known to the records goes on where it was."""
-        call, flow, event = await self._begin(line, call_id, caller)
+    async def connect(self, line: Line, call_id: str, caller: str, heard: Event | None = None) -> Call:
+        """Carry one call to its end on this line; a call known to the records goes on where it was.
+
+        On a line that parks its call, it is carried until it waits: the next `connect` brings what was `heard`.
+        """
+        call, flow, event = await self._begin(line, call_id, caller, heard)
         self.calls[call_id] = call
         try:
             with IN_PROGRESS.labels(line.name).track_inprogress():
                 await self._converse(call, flow, line, event)
+        except Parked:
+            return call
         except Gone:
             call.state, _ = step(flow, call.state, HungUp(self._clock()))
         except Exception:
@@ -92,17 +99,30 @@ class Switchboard:
             await self._rescue(call, line)
         finally:
             del self.calls[call_id]
-        call.ended_at = self._clock()
-        await self._records.save(call)
-        CALLS.labels(line.name, call.state.outcome).inc()
-        log.info("call_ended", call=call_id, outcome=call.state.outcome, node=call.state.node)
+        await self._end(call)
         return call
 
-    async def _begin(self, line: Line, call_id: str, caller: str) -> tuple[Call, Flow, Event]:
+    async def close(self, line: str, call_id: str) -> None:
+        """A parked call is over: its caller hung up, or has spoken with people. One that has ended stays as it is."""
+        if state := await self._records.resume(call_id):
+            outcome = "transferred" if state.waiting == "transfer" else "hung_up"
+            state, _ = step(self._flows.current, state, HungUp(self._clock()))
+            state.outcome = outcome
+            await self._end(Call(call_id, line, state))
+
+    async def _end(self, call: Call) -> None:
+        call.ended_at = self._clock()
+        await self._records.save(call)
+        CALLS.labels(call.line, call.state.outcome).inc()
+        log.info("call_ended", call=call.id, outcome=call.state.outcome, node=call.state.node)
+
+    async def _begin(self, line: Line, call_id: str, caller: str, heard: Event | None) -> tuple[Call, Flow, Event]:
         now = self._clock()
         state = await self._records.resume(call_id)
         flow = await self._flows.version(state.version) if state else None
         if state and flow and state.node in flow.nodes:
+            if heard and isinstance(heard, BRINGS_BACK.get(state.waiting, ())):
+                return Call(call_id, line.name, state), flow, heard
             log.info("call_resumed", call=call_id, node=state.node)
             return Call(call_id, line.name, state), flow, Resumed(now)
         flow = self._flows.current
@@ -178,7 +198,8 @@ class Switchboard:
     async def _rescue(self, call: Call, line: Line) -> None:
         """Our own fault: hand the caller to people without another word from us."""
         try:
-            await line.transfer((), LAST_RESORT_QUEUE)
+            with suppress(Parked):
+                await line.transfer((), LAST_RESORT_QUEUE)
             call.state.outcome = "rescued"
         except Gone:
             call.state.outcome = "hung_up"

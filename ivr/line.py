@@ -11,8 +11,12 @@ class Gone(Exception):
     """The caller hung up, or the line broke: the call is over on this node."""
 
 
+class Parked(Exception):
+    """The caller's answer comes elsewhere and later: this step is over, the call is not (`Switchboard.connect`)."""
+
+
 class Line(Protocol):
-    """One call's line. Every method may raise `Gone`.
+    """One call's line. Every method may raise `Gone`, and one that waits for the caller or for people `Parked`.
 
     `says` are spoken in order; an interruptible one stops at a key, which counts for what is listened for next.
     """

@@ -37,6 +37,7 @@ class CallRecords:
         self._put_call = _upsert(insert_(calls), ("id",))
         self._put_step = _upsert(insert_(call_steps), ("call_id", "n"))
         self._calls: dict[str, dict[str, Any]] = {}
+        self._open: dict[str, bytes] = {}  # the sealed state of each unended call, as this node saved it last
         self._steps: dict[tuple[str, int], dict[str, Any]] = {}
         self._audit: list[dict[str, Any]] = []
         self._last_step: dict[str, tuple[int, str, datetime]] = {}
@@ -60,14 +61,20 @@ class CallRecords:
 
     async def save(self, call: Call) -> None:
         """Keep the call as it is now; returns when it is safe, or after `PATIENCE_SECONDS` in memory only."""
-        self._calls[call.id] = self._row(call)
+        self._calls[call.id] = row = self._row(call)
+        self._open.pop(call.id, None)
+        if row["state"]:
+            self._open[call.id] = row["state"]
         self._take_steps(call)
-        while len(self._calls) > MOST_WAITING:
-            self._calls.pop(next(iter(self._calls)))
+        for kept in (self._calls, self._open):
+            while len(kept) > MOST_WAITING:
+                kept.pop(next(iter(kept)))
         await self._written()
 
     async def resume(self, call_id: str) -> State | None:
-        """The state of an unended call, or None; None as well when the database does not answer in time."""
+        """The state of an unended call, or None; what this node knows of it if the database does not answer in time."""
+        if unwritten := self._calls.get(call_id):
+            return self._opened(call_id, unwritten["state"])
         query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
         step = call_steps.c
         last = (
@@ -78,9 +85,16 @@ class CallRecords:
                 sealed = (await connection.execute(query)).scalar_one_or_none()
                 if sealed and (row := (await connection.execute(last)).first()):
                     self._last_step[call_id] = (row.n, row.node, row.entered_at)
-            return State.from_json(self._privacy.open(sealed)) if sealed else None
-        except (SQLAlchemyError, OSError, TimeoutError, Unreadable) as fault:
+        except (SQLAlchemyError, OSError, TimeoutError) as fault:
             log.error("call_state_unreadable", call=call_id, fault=type(fault).__name__)
+            sealed = self._open.get(call_id)
+        return self._opened(call_id, sealed)
+
+    def _opened(self, call_id: str, sealed: bytes | None) -> State | None:
+        try:
+            return State.from_json(self._privacy.open(sealed)) if sealed else None
+        except Unreadable:
+            log.error("call_state_unreadable", call=call_id, fault="Unreadable")
             return None
 
     def note(self, call_id: str, action: str, outcome: str, account: str, at: datetime) -> None:

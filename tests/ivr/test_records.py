@@ -51,6 +51,28 @@ async def test_a_call_is_resumed_from_its_state(engine: AsyncEngine) -> None:
     assert (row.outcome, row.state, row.ended_at) == ("transferred", None, call.ended_at)
 
 
+async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    call = a_call()
+    await records.save(call)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE calls RENAME TO mislaid"))
+    assert await records.resume(call.id) == call.state, "what was written"
+    call.state.node = "main/agent"
+    await records.save(call)
+    assert await records.resume(call.id) == call.state, "what could not be written"
+    call.ended_at = BEGIN
+    await records.save(call)
+    assert await records.resume(call.id) is None
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE mislaid RENAME TO calls"))
+    await records.stop()
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(calls.c.node))).scalar_one() == "main/agent"
+
+
 async def test_nothing_personal_is_readable(engine: AsyncEngine) -> None:
     await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
@@ -73,7 +95,7 @@ async def test_a_database_that_is_away_does_not_hold_a_call(tmp_path: Path) -> N
     await records.start()
     call = a_call()
     await records.save(call)  # there are no tables yet
-    assert await records.resume(call.id) is None
+    assert await records.resume(call.id) == call.state
     await upgrade(engine)
     await records.save(call)
     await records.stop()

@@ -1,0 +1,126 @@
+"""A call whose line does not wait with it: it is parked between two steps, and brought back with what was heard."""
+
+import asyncio
+from asyncio import Task
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from ivr.actions import Listen, LookUp, Say
+from ivr.call import Call, Switchboard
+from ivr.events import Answered, Event, Keys, Resumed, TransferFailed
+from ivr.line import Parked
+from ivr.rehearsal import FixedFlow
+from ivr.state import State
+from tests.ivr.golden import BEGIN, flow_of
+
+FLOW = flow_of(
+    {
+        "nodes": {
+            "start": {"menu": {"1": {"say": "一", "go": "one"}}},
+            "one": {"menu": {"2": {"say": "二", "go": "agent"}}},
+            "sorry": {"hang_up": "没有人接听，再见。"},
+            "agent": {"transfer": "general", "failed": "sorry"},
+        }
+    }
+)
+NOW = BEGIN + timedelta(minutes=1)
+
+
+class Kept:
+    """Records in memory, as a database would give them back."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.ended: dict[str, str] = {}
+
+    async def save(self, call: Call) -> None:
+        self.states[call.id] = call.state.to_json()
+        if call.ended_at:
+            del self.states[call.id]
+            self.ended[call.id] = call.state.outcome
+
+    async def resume(self, call_id: str) -> State | None:
+        return State.from_json(self.states[call_id]) if call_id in self.states else None
+
+
+class Nobody:
+    async def look_up(self, call: str, question: LookUp, at: Any) -> Answered:
+        return Answered("unavailable", at)
+
+
+class ParkingLine:
+    """Says what it is told, and never waits."""
+
+    name = "parking"
+
+    def __init__(self) -> None:
+        self.said = ""
+        self.queue = ""
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        await self.play(says)
+        raise Parked
+
+    async def play(self, says: Sequence[Say]) -> None:
+        self.said += "".join(say.utterance.text for say in says)
+
+    async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
+        await asyncio.wait({task})
+
+    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+        await self.play(says)
+        self.queue = queue
+        raise Parked
+
+    async def hang_up(self) -> None:
+        return None
+
+
+class BrokenLine(ParkingLine):
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        raise RuntimeError("a fault of our own")
+
+
+async def heard(records: Kept, event: Event | None, line: ParkingLine | None = None) -> ParkingLine:
+    """One step of the call, on a switchboard of its own: a node that knows nothing but the records."""
+    line = line or ParkingLine()
+    board = Switchboard(FixedFlow(FLOW), Nobody(), records, clock=lambda: NOW)
+    await board.connect(line, "call-1", "13900000001", event)
+    assert not board.calls
+    return line
+
+
+async def test_a_call_goes_on_with_what_was_heard() -> None:
+    records = Kept()
+    assert "一" in (await heard(records, None)).said
+    assert "二" in (await heard(records, Keys("1", NOW))).said
+    assert (await heard(records, Keys("2", NOW))).queue == "general"
+    assert "没有人接听" in (await heard(records, TransferFailed("failed", NOW))).said
+    assert records.ended == {"call-1": "finished"}
+
+
+async def test_what_does_not_fit_changes_nothing_and_is_said_again() -> None:
+    records = Kept()
+    await heard(records, None)
+    for stray in (TransferFailed("full", NOW), Resumed(NOW)):
+        assert "一" in (await heard(records, stray)).said
+        assert not records.ended
+
+
+async def test_a_parked_call_is_closed_once() -> None:
+    for steps, outcome in ((["1"], "hung_up"), (["1", "2"], "transferred")):
+        records = Kept()
+        await heard(records, None)
+        for keys in steps:
+            await heard(records, Keys(keys, NOW))
+        board = Switchboard(FixedFlow(FLOW), Nobody(), records, clock=lambda: NOW)
+        for _ in range(2):
+            await board.close("parking", "call-1")
+            assert records.ended == {"call-1": outcome}
+
+
+async def test_our_own_fault_leads_to_people() -> None:
+    records = Kept()
+    assert (await heard(records, None, BrokenLine())).queue == "general"
+    assert records.ended == {"call-1": "rescued"}
