@@ -29,7 +29,6 @@ from sms.sender import Sender, Wish
 from sms.settings import TextSettings
 from sms.store import Store
 from sms.tables import audit
-from sms.timing import Day
 from sms.wake import listen
 from sms.workers import CODE_LANES, OTHER_LANES, Rules, Worker
 
@@ -59,7 +58,7 @@ class TextService:
         self.router = Router(self.providers, settings.routes, chance)
         self.receipts = Receipts(store, self.router)
         self.outbox.accepted.append(self.receipts.accepted)
-        rules = Rules(Day(settings.day_starts, settings.day_ends), settings.second_way_seconds, self._provider_template)
+        rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template)
         self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]
         self.housekeeper = Housekeeper(self._chores())
         self.campaigns = Campaigns(store, self.sender, self.router, rules.day)

@@ -69,7 +69,7 @@ class Progress:
 class Campaigns:
     """Takes files in, and feeds the outbox from them."""
 
-    def __init__(self, store: Store, sender: Sender, router: Router, day: Day) -> None:
+    def __init__(self, store: Store, sender: Sender, router: Router, day: Day | None) -> None:
         self.store = store
         self.sender = sender
         self.router = router

@@ -233,7 +233,10 @@ class Codes:
             return
         params = {"code": self._code(row), "minutes": self.settings.minutes}
         key = f"{row['id']}-{row['sends']}"
-        await self.sender.send(Wish(to, "code", params, row["client"], key=key, expires_at=row["expires_at"]))
+        template = f"code_{row['purpose']}"
+        if template not in self.sender.templates:
+            template = "code"
+        await self.sender.send(Wish(to, template, params, row["client"], key=key, expires_at=row["expires_at"]))
 
     async def _counted(self, connection: AsyncConnection, client: str, id: str) -> _Row | None:
         """Take one attempt from a pending verification, and count it as wrong until it proves right."""

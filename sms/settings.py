@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from sms.messages import Lane
 from sms.providers import PROVIDERS
 from sms.providers.base import ProviderSettings
+from sms.timing import Day
 
 Weight = Annotated[int, Field(gt=0)]
 
@@ -61,7 +62,7 @@ class TextSettings(BaseModel):
     routes: list[Route] = Field([], description="empty: every provider, in order")
     templates: Path = Path("prompts/sms.yaml")
     keywords: Path = Path("flows/sms.yaml")
-    day_starts: time = Field(time(8), description="service notices go out between these, local time")
+    day_starts: time = Field(time(8), description="service notices go out between these, local time; see `day`")
     day_ends: time = time(21)
     abroad: frozenset[str] = Field(frozenset(), description="country codes that may be texted besides 86")
     second_way_seconds: float = Field(9, ge=1, description="a code with no answer goes another way after so long")
@@ -80,6 +81,13 @@ class TextSettings(BaseModel):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def day(self) -> Day | None:
+        """The hours of the day; None (no night) while texts reach the sandbox only and no hours are set."""
+        only_sandbox = all(PROVIDERS[kind].pretends for kind, _ in self.provider_settings().values())
+        if only_sandbox and not self.model_fields_set & {"day_starts", "day_ends"}:
+            return None
+        return Day(self.day_starts, self.day_ends)
 
     def provider_settings(self) -> dict[str, tuple[str, ProviderSettings]]:
         """name -> (kind, checked settings)."""

@@ -22,9 +22,12 @@ class Day:
     end: time = time(21)
 
 
-def allowed_at(moment: datetime, quiet: Quiet, day: Day) -> datetime:
-    """`moment` if a text of this kind may go then, else the next moment it may. Aware in, aware out."""
-    if quiet == "none":
+def allowed_at(moment: datetime, quiet: Quiet, day: Day | None) -> datetime:
+    """`moment` if a text of this kind may go then, else the next moment it may; without a `day` there is no night.
+
+    Aware in, aware out.
+    """
+    if quiet == "none" or day is None:
         return moment
     start, end = ADVERTISING if quiet == "advertising" else (day.start, day.end)
     local = moment.astimezone(HOME)
@@ -47,10 +50,10 @@ def next_try(attempt: int, now: datetime, expires_at: datetime, after_seconds: f
     return again if again < expires_at else None
 
 
-def finished_at(start: datetime, count: int, rate: float, quiet: Quiet, day: Day) -> datetime:
+def finished_at(start: datetime, count: int, rate: float, quiet: Quiet, day: Day | None) -> datetime:
     """When `count` texts at `rate` a second will all have gone, nights left out. Aware in, aware out."""
     moment, left = allowed_at(start, quiet, day), timedelta(seconds=count / rate)
-    while quiet != "none":
+    while quiet != "none" and day is not None:
         closes = _closes(moment, quiet, day)
         if moment + left <= closes:
             break

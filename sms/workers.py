@@ -31,7 +31,7 @@ LEASE_SECONDS = 60.0  # longer than any provider's timeout
 class Rules:
     """What workers must know besides the providers."""
 
-    day: Day
+    day: Day | None
     second_way_seconds: float
     provider_template: Callable[[str, str], str]  # (our template, provider) -> the provider's id of it, or empty
 

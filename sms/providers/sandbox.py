@@ -22,6 +22,7 @@ class Sandbox(Provider):
     """Accepts everything, then says it was delivered."""
 
     Settings = SandboxSettings
+    pretends = True
     settings: SandboxSettings
 
     async def start(self, take: Take) -> None:

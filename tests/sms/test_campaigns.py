@@ -23,10 +23,10 @@ def numbers(many: int, start: int = 0) -> list[str]:
 
 
 def table(phones: list[str]) -> bytes:
-    return "\n".join(["to,text", *(f"{phone},政策" for phone in phones)]).encode()
+    return "\n".join(["to,news", *(f"{phone},政策" for phone in phones)]).encode()
 
 
-async def upload(api: Caller, data: Any, kind: str = CSV, query: str = "template=policy") -> tuple[int, Any]:
+async def upload(api: Caller, data: Any, kind: str = CSV, query: str = "template=policy_notice") -> tuple[int, Any]:
     return await api.raw(f"/v1/campaigns?{query}", data, **{"Content-Type": kind})
 
 
@@ -67,7 +67,7 @@ async def test_start_to_end(api: Caller) -> None:
 
 async def test_paused_resumed_cancelled(api: Caller, text: TextService) -> None:
     text.router.gates["sandbox"].close(3600)  # nothing leaves
-    _, answer = await upload(api, table(numbers(300)), query="template=policy&start=true")
+    _, answer = await upload(api, table(numbers(300)), query="template=policy_notice&start=true")
     path = f"/v1/campaigns/{answer['id']}"
     await until(api, answer["id"], lambda state: not state["waiting"])
     await api.post(f"{path}/pause")
@@ -85,7 +85,7 @@ async def test_a_file_cut_in_the_middle_is_broken_and_sends_nothing(api: Caller,
     host, port = api.http.host, api.http.port
     _, writer = await asyncio.open_connection(host, port)
     head = (
-        "POST /v1/campaigns?template=policy&start=true HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+        "POST /v1/campaigns?template=policy_notice&start=true HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
         f"Authorization: {api.headers['Authorization']}\r\nContent-Length: 1000000\r\n\r\n"
     )
     writer.write(head.encode() + table(numbers(CHUNK * 12)))
@@ -109,9 +109,9 @@ async def test_opted_out_people_are_left_out(api: Caller, text: TextService) -> 
     ("data", "kind", "status", "word"),
     [
         (b"", CSV, 422, "empty_file"),
-        (b"phone number,text\n1,2", CSV, 422, "wrong_columns"),
-        (b"to,text,text\n1,2,3", CSV, 422, "doubled_column"),
-        (b"to,text\n", "application/json", 415, "not_a_list"),
+        (b"phone number,news\n1,2", CSV, 422, "wrong_columns"),
+        (b"to,news,news\n1,2,3", CSV, 422, "doubled_column"),
+        (b"to,news\n", "application/json", 415, "not_a_list"),
         (b"PK\x03\x04\x00\x00", CSV, 422, "wrong_columns"),
     ],
 )

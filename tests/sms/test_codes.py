@@ -200,6 +200,14 @@ async def test_nonsense_is_a_wrong_code(store: Store, code: str) -> None:
     assert await desk.state(begun.id, code) == ("pending", 4)
 
 
+async def test_a_code_says_what_it_is_for(store: Store) -> None:
+    desk = Desk(store, wait_seconds=0)
+    for purpose, template in (("reset_pin", "code_reset_pin"), ("withdraw", "code")):  # the second has none of its own
+        await desk.begin(purpose=purpose)
+        (claimed,) = await desk.outbox.claim(LANES, 100, 60)
+        assert claimed.template == template
+
+
 async def test_unknown_purposes_are_refused(store: Store) -> None:
     with pytest.raises(Refused, match="unknown_purpose"):
         await Desk(store).begin(purpose="anything")

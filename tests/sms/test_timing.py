@@ -1,6 +1,7 @@
 """Quiet hours, back-off, breakers: decisions as tables."""
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,9 +9,11 @@ from sms.breaker import Breaker
 from sms.errors import Refused
 from sms.messages import Quiet
 from sms.numbers import operator_of, recipient
+from sms.settings import TextSettings
 from sms.timing import Day, allowed_at, next_try
 
 # local time is UTC+8
+SMPP = {"host": "127.0.0.1", "system_id": "x", "password": "x", "sender": "12329"}
 MORNING, NOON, NIGHT, LATE = (datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in (23, 4, 15, 13))
 
 
@@ -100,3 +103,18 @@ def test_operators_by_prefix() -> None:
     assert [operator_of(n) for n in ("13900000001", "18600000001", "17091234567", "19200000001", "+8526")] == [
         "mobile", "unicom", "unicom", "broadnet", "",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "day"),
+    [
+        ({}, None),  # the sandbox wakes nobody
+        ({"day_ends": "20:00"}, Day(time(8), time(20))),
+        ({"providers": {"sandbox": {}, "line": {"kind": "sandbox"}}}, None),
+        ({"providers": {"sandbox": {}, "smpp": SMPP}}, Day()),
+        ({"providers": {"smpp": SMPP}}, Day()),
+    ],
+)
+def test_there_is_a_night_as_soon_as_texts_reach_people(given: dict[str, Any], day: Day | None) -> None:
+    assert TextSettings(**given).day() == day
+    assert day or allowed_at(NIGHT, "advertising", day) == NIGHT
