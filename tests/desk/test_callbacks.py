@@ -1,0 +1,155 @@
+"""Call-backs on SQLite and PostgreSQL: one open request a number, in turn, never dialled twice at once."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from desk.callbacks import OUTCOMES, CallBack, CallBacks, Dial, GiveUp, Rules, Wait, decide
+from desk.tables import call_backs as table
+from tests.desk.conftest import CHINA, Clock
+
+PHONE, OTHER = "13900000001", "13900000002"
+NOW = datetime(2026, 3, 2, 10, tzinfo=CHINA)
+
+
+def hours(count: float) -> datetime:
+    return NOW + timedelta(hours=count)
+
+
+def request(**changed: Any) -> CallBack:
+    given: dict[str, Any] = {
+        "id": "1", "number_masked": "", "number_digest": "", "queue": "general", "reason": "", "channel": "voice",
+        "call_id": "", "asked_at": hours(-1), "tries": 0, "next_try_at": hours(-1), "lease_by": "", "lease_until": None,
+        "closed_at": None, "outcome": "",
+    }  # fmt: skip
+    return CallBack(**given | changed)
+
+
+DECISIONS: list[tuple[dict[str, Any], datetime | None, int, Dial | Wait | GiveUp]] = [
+    ({}, NOW, 1, Dial()),
+    ({}, hours(-2), 1, Dial()),  # open since two hours
+    ({}, NOW, 0, Wait(NOW + timedelta(seconds=20))),  # everybody talks: look again in 20 s
+    ({}, hours(4), 3, Wait(hours(4))),  # closed until 14:00, though somebody is still logged in
+    ({}, None, 3, Wait(hours(1))),  # nobody knows when: ask again in an hour
+    ({"tries": 1, "next_try_at": hours(1)}, NOW, 1, Wait(hours(1))),  # tried, 10 min and more to go
+    ({"tries": 1, "next_try_at": hours(1)}, hours(3), 1, Wait(hours(3))),  # max(11:00, 13:00)
+    ({"tries": 1, "next_try_at": hours(5)}, hours(3), 1, Wait(hours(5))),  # max(15:00, 13:00)
+    ({"tries": 2}, NOW, 1, Dial()),  # the third and last
+    ({"tries": 3}, NOW, 1, GiveUp("no_answer")),  # 3 of 3
+    ({"tries": 3}, hours(9), 0, GiveUp("no_answer")),  # giving up needs nobody
+    ({"asked_at": hours(-7 * 24)}, NOW, 1, Dial()),  # 7 days are not more than 7
+    ({"asked_at": hours(-7 * 24 - 1)}, NOW, 1, GiveUp("given_up")),
+    ({"lease_by": "a", "lease_until": hours(0.5)}, NOW, 1, Wait(hours(0.5))),  # somebody dials it
+    ({"lease_by": "a", "lease_until": hours(0.5), "tries": 3}, NOW, 1, Wait(hours(0.5))),  # the last try still rings
+    ({"lease_by": "a", "lease_until": hours(-0.5), "tries": 1}, NOW, 1, Dial()),  # its process died
+]
+
+
+@pytest.mark.parametrize(("changed", "opens_at", "free", "expected"), DECISIONS)
+def test_what_comes_next(
+    changed: dict[str, Any], opens_at: datetime | None, free: int, expected: Dial | Wait | GiveUp
+) -> None:
+    assert decide(request(**changed), NOW, opens_at, free) == expected
+
+
+def test_tries_are_spaced() -> None:
+    rules = Rules()
+    assert [rules.wait_after(tries) for tries in (1, 2, 3)] == [
+        timedelta(minutes=10), timedelta(hours=2), timedelta(hours=2),
+    ]  # fmt: skip
+
+
+async def test_one_open_request_a_number(call_backs: CallBacks, clock: Clock, engine: AsyncEngine) -> None:
+    first = await call_backs.ask(PHONE, queue="loan", call_id="c1", reason="贷款")
+    clock.ahead(minutes=5)
+    again = await call_backs.ask(PHONE, queue="general", channel="sms")
+    assert first.fresh and not again.fresh
+    assert again.request == first.request and again.request.asked_at == NOW, "the place is kept"
+    other = await call_backs.ask(OTHER, queue="loan")
+    assert (other.fresh, other.ahead) == (True, 1)
+    assert await call_backs.number(first.request.id) == PHONE
+    assert await call_backs.close(first.request.id, "cancelled")
+    assert not await call_backs.close(first.request.id, "reached")
+    assert (await call_backs.ask(PHONE)).fresh
+    async with engine.connect() as connection:
+        rows = [str(row) for row in await connection.execute(select(table))]
+    assert len(rows) == 3 and not any(PHONE in row or OTHER in row for row in rows)
+
+
+async def test_many_asking_at_once_make_one(call_backs: CallBacks) -> None:
+    asked = await asyncio.gather(*(call_backs.ask(PHONE) for _ in range(20)))
+    assert sum(each.fresh for each in asked) == 1
+    assert len({each.request.id for each in asked}) == 1
+
+
+async def test_only_one_of_many_may_dial(call_backs: CallBacks, clock: Clock) -> None:
+    id = (await call_backs.ask(PHONE)).request.id
+    claims = await asyncio.gather(*(call_backs.claim(id, f"node-{n}") for n in range(10)))
+    (mine,) = [claim for claim in claims if claim]
+    assert mine.tries == 1 and await call_backs.due(clock.now) == []
+    clock.ahead(seconds=50)
+    assert await call_backs.renew(id, mine.lease_by)
+    clock.ahead(seconds=50)
+    assert await call_backs.claim(id, "other") is None, "renewed"
+    clock.ahead(seconds=61)  # its process died
+    assert not await call_backs.renew(id, "stranger")
+    taken = await call_backs.claim(id, "other")
+    assert taken and taken.tries == 2
+    assert not await call_backs.renew(id, mine.lease_by)
+    await call_backs.tried(id, mine.lease_by, "no_answer")  # back from the dead: not its to say any more
+    assert [(each.n, each.outcome) for each in await call_backs.tries(id)] == [(1, ""), (2, "")]
+    await call_backs.tried(id, mine.lease_by, "reached")  # but this is final, whoever says it
+    assert (await call_backs.find(id)).outcome == "reached"  # type: ignore[union-attr]
+
+
+async def test_tries_are_counted_and_spaced(call_backs: CallBacks, clock: Clock) -> None:
+    id = (await call_backs.ask(PHONE)).request.id
+    for number, (outcome, wait) in enumerate([("no_answer", 10), ("busy", 120), ("machine", 120)], 1):
+        assert [each.id for each in await call_backs.due(clock.now)] == [id]
+        assert await call_backs.claim(id, "node")
+        await call_backs.tried(id, "node", outcome)  # type: ignore[arg-type]
+        assert await call_backs.due(clock.now) == []
+        found = await call_backs.find(id)
+        assert found and (found.tries, found.closed_at) == (number, None)
+        assert found.next_try_at == clock.now + timedelta(minutes=wait)
+        clock.ahead(minutes=wait)
+    assert found and decide(found, clock.now, clock.now, 1) == GiveUp("no_answer")
+
+
+async def test_no_agent_is_no_try(call_backs: CallBacks, clock: Clock) -> None:
+    id = (await call_backs.ask(PHONE)).request.id
+    await call_backs.claim(id, "node")
+    await call_backs.tried(id, "node", "no_agent")
+    found = await call_backs.find(id)
+    assert found and (found.tries, found.next_try_at, found.lease_by) == (0, NOW + timedelta(seconds=20), "")
+    assert await call_backs.tries(id) == []
+    clock.ahead(seconds=20)
+    again = await call_backs.claim(id, "node")
+    assert again and again.tries == 1
+
+
+@pytest.mark.parametrize("outcome", [each for each in OUTCOMES if each != "no_answer"])
+async def test_a_final_outcome_closes(call_backs: CallBacks, outcome: Any) -> None:
+    id = (await call_backs.ask(PHONE)).request.id
+    await call_backs.claim(id, "node")
+    await call_backs.tried(id, "node", outcome)
+    found = await call_backs.find(id)
+    assert found and (found.outcome, found.closed_at, found.lease_until) == (outcome, NOW, None)
+    assert await call_backs.list() == [] and await call_backs.open_for(PHONE) is None
+    assert [each.id for each in await call_backs.list(open_only=False, digest=call_backs.digest(PHONE))] == [id]
+
+
+async def test_turns(call_backs: CallBacks, clock: Clock) -> None:
+    ids = []
+    for number in (PHONE, OTHER, "051112345678"):
+        ids.append((await call_backs.ask(number)).request.id)
+        clock.ahead(minutes=1)
+    await call_backs.postpone(ids[0], clock.now + timedelta(minutes=1))
+    assert [each.id for each in await call_backs.due(clock.now)] == ids[1:]
+    assert [each.id for each in await call_backs.list(queue="general")] == ids
+    clock.ahead(minutes=1)
+    assert [each.id for each in await call_backs.due(clock.now)] == ids, "the place is kept"
