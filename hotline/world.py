@@ -40,18 +40,36 @@ class Texts(Protocol):
 
 
 IsOpen = Callable[[str, datetime], bool]
+QueueNow = Callable[[str], Answer]
+
+
+def no_exchange(queue: str) -> Answer:
+    """Nobody knows the queues: the line looks for itself."""
+    return "unavailable", {}
 
 
 class FundWorld:
     """The world of a real call."""
 
-    def __init__(self, ledger: Ledger, pins: Pins, texts: Texts, is_open: IsOpen, note: Note) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        pins: Pins,
+        texts: Texts,
+        is_open: IsOpen,
+        note: Note,
+        *,
+        queue_now: QueueNow = no_exchange,
+    ) -> None:
+        """`queue_now`: how a queue is, as `Board.outlook` tells it."""
         self._ledger, self._pins, self._texts, self._is_open, self._note = ledger, pins, texts, is_open, note
+        self._queue_now = queue_now
         self._answers: Mapping[str, Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]] = {
             "caller": self._caller,
             "identify": self._identify,
             "report": self._report,
             "hours": self._hours,
+            "queue": self._queue,
             "text": self._text,
             "text_report": self._text_report,
             "send_code": self._send_code,
@@ -99,6 +117,9 @@ class FundWorld:
 
     async def _hours(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         return ("open" if self._is_open(args["hours"], at) else "closed"), {}
+
+    async def _queue(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        return self._queue_now(args["queue"])
 
     async def _text(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         return await self._send(args["to"], args["template"], {}, f"{call}:{args['template']}:{at:%H%M%S}")

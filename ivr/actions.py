@@ -49,9 +49,16 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Hand the caller over to the people of a queue; only a failure comes back, as `TransferFailed`."""
+    """Hand the caller over to the people of a queue, or to a number (digits) outside.
+
+    What comes back is `TransferFailed`, `LeftQueue` for one of `keys` pressed while waiting, or `Served`. After
+    `overflow_seconds` (0: never) without an answer a caller waits in the general queue, ahead of who came later.
+    """
 
     queue: str
+    keys: str = ""
+    overflow_seconds: float = 0
+    for_good: bool = False  # our own side is broken: the people keep the caller, whatever happens
 
 
 @dataclass(frozen=True, slots=True)

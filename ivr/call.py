@@ -17,7 +17,7 @@ import structlog
 
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
 from ivr.engine import step
-from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
+from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.flow import Flow
 from ivr.line import Gone, Line, Parked
 from ivr.metrics import CALLS, ENTERED, IN_PROGRESS, LOOK_UPS
@@ -29,7 +29,10 @@ log = structlog.get_logger()
 CHINA = ZoneInfo("Asia/Shanghai")
 PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
 LAST_RESORT_QUEUE = "general"
-BRINGS_BACK: dict[str, tuple[type, ...]] = {"keys": (Keys, Silence), "transfer": (TransferFailed,)}
+BRINGS_BACK: dict[str, tuple[type, ...]] = {
+    "keys": (Keys, Silence),
+    "transfer": (TransferFailed, LeftQueue, Served),
+}
 
 
 def china_now() -> datetime:
@@ -104,10 +107,10 @@ class Switchboard:
 
     async def close(self, line: str, call_id: str) -> None:
         """A parked call is over: its caller hung up, or has spoken with people. One that has ended stays as it is."""
-        if state := await self._records.resume(call_id):
-            outcome = "transferred" if state.waiting == "transfer" else "hung_up"
+        if call_id not in self.calls and (state := await self._records.resume(call_id)):
+            with_people = state.waiting == "transfer"
             state, _ = step(self._flows.current, state, HungUp(self._clock()))
-            state.outcome = outcome
+            state.outcome = "transferred" if with_people else state.outcome
             await self._end(Call(call_id, line, state))
 
     async def _end(self, call: Call) -> None:
@@ -155,9 +158,9 @@ class Switchboard:
                 return Silence(self._clock()) if digits is None else Keys(digits, self._clock())
             case [LookUp() as question]:
                 return await self._look_up(call, flow, line, says, question)
-            case [Transfer(queue)]:
+            case [Transfer() as to]:
                 spoken, says[:] = tuple(says), ()
-                why = await line.transfer(spoken, queue)
+                why = await line.transfer(spoken, to)
                 if why:
                     return TransferFailed(why, self._clock())
                 call.state.waiting, call.state.outcome = "over", "transferred"
@@ -199,7 +202,7 @@ class Switchboard:
         """Our own fault: hand the caller to people without another word from us."""
         try:
             with suppress(Parked):
-                await line.transfer((), LAST_RESORT_QUEUE)
+                await line.transfer((), Transfer(LAST_RESORT_QUEUE, for_good=True))
             call.state.outcome = "rescued"
         except Gone:
             call.state.outcome = "hung_up"

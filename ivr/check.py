@@ -18,6 +18,7 @@ from ivr.flow import (
     HoursNode,
     IdentifyNode,
     MenuNode,
+    QueuesFile,
     ReportNode,
     SayNode,
     TextNode,
@@ -39,6 +40,7 @@ class Ground:
     sources: Mapping[str, Source]
     hours: Collection[str] | None
     texts: Collection[str] | None
+    queues: QueuesFile | None = None
 
     def fault(self, node: str, inner: Place, zh: str, en: str, *, warning: bool = False) -> Fault:
         """A fault at a place inside a node."""
@@ -77,10 +79,14 @@ class Ground:
 
 
 def check(
-    flow: Flow, sources: Mapping[str, Source], hours: Collection[str] | None, texts: Collection[str] | None
+    flow: Flow,
+    sources: Mapping[str, Source],
+    hours: Collection[str] | None,
+    texts: Collection[str] | None,
+    queues: QueuesFile | None = None,
 ) -> list[Fault]:
     """Every fault and warning of a typed flow."""
-    ground = Ground(flow, sources, hours, texts)
+    ground = Ground(flow, sources, hours, texts, queues)
     faults = [*_home_rules(ground), *_unknown_targets(ground)]
     if faults:  # the rest walks along the targets
         return faults
@@ -333,6 +339,23 @@ def _unknown_names(ground: Ground) -> Iterator[Fault]:
                 yield ground.fault(node, (word,), f'没有{zh_name} "{name}"{zh}', f'unknown {word} "{name}"{en}')
 
 
+def _unknown_queues(ground: Ground) -> Iterator[Fault]:
+    """A queue or a number that `flows/queues.yaml` does not have: callers would be sent nowhere."""
+    known: QueuesFile | None = ground.queues
+    for node, body in ground.flow.nodes.items():
+        if known is None or not isinstance(body, TransferNode):
+            continue
+        place, name = ("transfer",), body.transfer
+        if name.isdigit() and name not in known.numbers:
+            zh = f"queues.yaml 的 numbers 里没有电话号码 {name},不能转接到外线"
+            yield ground.fault(node, place, zh, f"{name} is not among the numbers of queues.yaml")
+        elif not name.isdigit() and name not in known.queues:
+            zh, en = suggestion(name, sorted(known.queues))
+            all_ = "、".join(f"{queue}({about.title})" for queue, about in known.queues.items())
+            zh = f'没有人工队列 "{name}"{zh};queues.yaml 里有:{all_}'
+            yield ground.fault(node, place, zh, f'unknown queue "{name}"{en}; there are: {", ".join(known.queues)}')
+
+
 def _comfort(ground: Ground) -> Iterator[Fault]:
     """What does not block, but makes a caller's life harder."""
     for node, body in ground.flow.nodes.items():
@@ -354,5 +377,6 @@ CHECKS = (
     _reports,
     _placeholders,
     _unknown_names,
+    _unknown_queues,
     _comfort,
 )

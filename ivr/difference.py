@@ -16,7 +16,9 @@ _FIELDS = {
     "bound": ("绑定手机", "what comes for a bound phone"), "unknown": ("未绑定", "what comes for others"),
     "text_me": ("短信接收键", "the key for a text"), "patience": ("等待规则", "patience"),
     "everywhere": ("通用按键", "keys that work everywhere"), "barge_in": ("能否打断", "barge-in"),
-    "transfer": ("转接队列", "queue"), "longest_call": ("最长通话", "longest call"), "title": ("标题", "title"),
+    "transfer": ("转接队列", "queue"), "callback": ("选回电时", "what comes for a call-back"),
+    "message": ("选留言时", "what comes for a message"), "after": ("人工通话之后", "what comes after the people"),
+    "longest_call": ("最长通话", "longest call"), "title": ("标题", "title"),
     "start": ("起点", "start"), "deepest_menu": ("菜单最深", "deepest menu"), "tests": ("测试", "tests"),
     "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
 }  # fmt: skip

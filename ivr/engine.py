@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from fund.fields import REPORTS, Field
-from ivr import asking, identifying, setting_pin
-from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
-from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
+from ivr import asking, identifying, setting_pin, transferring
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say
+from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.flow import (
     AskNode,
     Flow,
@@ -70,7 +70,7 @@ class Turn:
             return
         match event:
             case HungUp():
-                state.waiting, state.outcome = "over", "hung_up"
+                state.waiting, state.outcome = "over", self._ending("hung_up")
             case Started():
                 state.caller, state.started = event.caller, event.at.isoformat()
                 self.travel(self.flow.start)
@@ -84,11 +84,11 @@ class Turn:
                 self._silence()
             case Answered() if state.waiting == "answer":
                 self._answered(event)
-            case TransferFailed() if state.waiting == "transfer":
-                self._transfer_failed(event.why)
+            case TransferFailed() | LeftQueue() | Served() if state.waiting == "transfer":
+                transferring.came_back(self, self.node, event)
             case Resumed():
                 self._resumed()
-            case Keys() | Silence() | Answered() | TransferFailed():
+            case Keys() | Silence() | Answered() | TransferFailed() | LeftQueue() | Served():
                 pass
             case _:
                 assert_never(event)
@@ -106,6 +106,8 @@ class Turn:
             self.move(option.go)
         elif isinstance(node, IdentifyNode) and identifying.switches(self, digits):
             identifying.ask_number(self)
+        elif isinstance(node, TransferNode) and (digits in transferring.choices(node) or self.to_people(digits)):
+            transferring.keyed(self, node, digits)
         elif target := self.flow.everywhere(self.state.node).get(digits):
             self._everywhere(target)
         else:
@@ -119,11 +121,18 @@ class Turn:
                 identifying.keyed(self, node, digits)
             case SetPinNode():
                 setting_pin.keyed(self, node, digits)
+            case TransferNode():
+                transferring.keyed(self, node, digits)
             case ReportNode() if digits == node.text_me:
                 self.state.phase = "texting"
                 self.look_up("text_report", report=node.report, to=self.state.caller, **(self.state.person or {}))
             case _:
                 self.wrong("wrong_key")
+
+    def to_people(self, key: str) -> bool:
+        """Whether this key leads to people from everywhere."""
+        target = self.flow.everywhere(self.state.node).get(key, "")
+        return isinstance(self.flow.nodes.get(self.target(target)), TransferNode)
 
     def _everywhere(self, target: str) -> None:
         if target == "repeat":
@@ -140,6 +149,9 @@ class Turn:
     def _silence(self) -> None:
         if isinstance(self.node, ReportNode):
             self.travel(self.target(self.node.next))
+            return
+        if isinstance(self.node, TransferNode):
+            transferring.hand_over(self, self.node)
             return
         self.state.silences += 1
         if not self._out_of_patience(self.state.silences):
@@ -166,19 +178,12 @@ class Turn:
                 identifying.answered(self, node, answer)
             case SetPinNode():
                 setting_pin.answered(self, node, answer)
-
-    def _transfer_failed(self, why: str) -> None:
-        node = self.node
-        exit_ = getattr(node, why, None) if why in ("closed", "full") else None
-        if target := exit_ or node.failed:
-            self.travel(self.target(target))
-        else:
-            self.phrase("transfer_failed")
-            self.end("finished")
+            case TransferNode():
+                transferring.answered(self, node, answer)
 
     def _resumed(self) -> None:
         if self.state.waiting == "transfer":
-            self.actions.append(Transfer(self.node.transfer))
+            transferring.hand_over(self, self.node)
             return
         self.phrase("resumed")
         if isinstance(self.node, IdentifyNode | SetPinNode) and self.state.phase:
@@ -235,9 +240,7 @@ class Turn:
             case TextNode():
                 self.look_up("text", template=node.text, to=self.state.caller)
             case TransferNode():
-                self.say(node.say or {})
-                self.actions.append(Transfer(node.transfer))
-                self.state.waiting = "transfer"
+                transferring.begin(self, node)
             case HangUpNode():
                 self.say(node.hang_up)
                 self.end("finished")
@@ -251,7 +254,10 @@ class Turn:
     def end(self, outcome: str) -> None:
         """Hang up."""
         self.actions.append(HangUp())
-        self.state.waiting, self.state.outcome = "over", outcome
+        self.state.waiting, self.state.outcome = "over", self._ending(outcome)
+
+    def _ending(self, outcome: str) -> str:
+        return "transferred" if self.state.served else outcome
 
     # Speaking and listening
 
@@ -288,6 +294,12 @@ class Turn:
         self.actions.append(Listen(most, wait_seconds or patience.wait, secret))
         self.state.waiting = "keys"
 
+    def offer(self, name: str, key: str) -> None:
+        """Say one of the system's own phrases and the key for it, as in a menu."""
+        phrases = self.flow.phrases
+        words = self._pieces(phrases[name]) + self._pieces(phrases["press"], {"key": ("text", self.key_name(key))})
+        self.actions.append(Say(Utterance(words)))
+
     def look_up(self, what: str, **args: Any) -> None:
         """Ask the world."""
         self.actions.append(LookUp(what, args))
@@ -307,6 +319,8 @@ class Turn:
                 setting_pin.prompt(self, node)
             case ReportNode():
                 self._offer_text(node)
+            case TransferNode():
+                transferring.prompt(self, node)
 
     def _say_menu(self, node: MenuNode, short: bool) -> None:
         if node.say and not short:

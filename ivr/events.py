@@ -53,6 +53,23 @@ class TransferFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftQueue:
+    """The caller, waiting for a person, pressed a key that leads out of the queue."""
+
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A person has talked with the caller and hung up first: the caller is with us again."""
+
+    agent: str
+    seconds: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """Another node took the call over after the first one died: say again where we were."""
 
@@ -66,4 +83,4 @@ class HungUp:
     at: datetime
 
 
-Event = Started | Keys | Silence | Answered | TransferFailed | Resumed | HungUp
+Event = Started | Keys | Silence | Answered | TransferFailed | LeftQueue | Served | Resumed | HungUp

@@ -214,10 +214,18 @@ class GoNode(_Node):
 
 
 class TransferNode(_Node):
-    """Hand the caller to the people of a queue."""
+    """Hand the caller to the people of a queue, or to a number outside that `flows/queues.yaml` allows.
 
-    transfer: Name
+    `callback`, `message` and `text` are what a caller who would have to wait may choose instead, now or while waiting;
+    `after` is where a caller goes when the person has hung up first.
+    """
+
+    transfer: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*|[0-9]{3,20})$")]
     say: Text | None = None
+    callback: Target | None = None
+    message: Target | None = None
+    text: Target | None = None
+    after: Target | None = None
     closed: Target | None = None
     full: Target | None = None
     failed: Target | None = None
@@ -229,8 +237,10 @@ class HangUpNode(_Node):
     hang_up: Text
 
 
-# The key that makes a node what it is. `say` and `go` come last: others may have them too.
+# The key that makes a node what it is. `transfer` comes first, for it names exits after other kinds; `say` and `go`
+# come last: others may have them too.
 KINDS: dict[str, type[_Node]] = {
+    "transfer": TransferNode,
     "menu": MenuNode,
     "ask": AskNode,
     "identify": IdentifyNode,
@@ -239,7 +249,6 @@ KINDS: dict[str, type[_Node]] = {
     "known_caller": KnownCallerNode,
     "text": TextNode,
     "set_pin": SetPinNode,
-    "transfer": TransferNode,
     "hang_up": HangUpNode,
     "say": SayNode,
     "go": GoNode,
@@ -319,6 +328,20 @@ class Fact(_Strict):
         return self.values[max((since for since in dates if since <= day), default=dates[0])]
 
 
+class Queue(_Strict):
+    """A queue of people: what it is called, and after how long its callers may be answered by the general one."""
+
+    title: Annotated[str, Field(min_length=1)]
+    overflow: Duration | None = None
+
+
+class QueuesFile(_Strict):
+    """`flows/queues.yaml`: the queues that `deploy/asterisk/queues.conf` has, and the numbers that may be dialled."""
+
+    queues: Annotated[dict[Name, Queue], Field(min_length=1)]
+    numbers: dict[Annotated[str, Field(pattern=r"^[0-9]{3,20}$")], Annotated[str, Field(min_length=1)]] = {}
+
+
 class FactsFile(_Strict):
     """`flows/facts.yaml`."""
 
@@ -333,6 +356,7 @@ class Flow:
     files: Mapping[str, FlowFile]
     facts: Mapping[str, Fact]
     phrases: Mapping[str, Mapping[str, str]]
+    queues: Mapping[str, Queue] = field(default_factory=dict)
     hours: Mapping[str, Any] = field(default_factory=dict)
     nodes: Mapping[str, Any] = field(init=False, default_factory=dict)
 
@@ -392,6 +416,8 @@ def exits(node: Any) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield from ((("menu", key, "go"), option.go) for key, option in node.menu.items())
             case ("everywhere", dict()):
                 yield from ((("everywhere", key), target) for key, target in value.items())
+            case ("callback" | "message" | "text" | "after", str()) if isinstance(node, TransferNode):
+                yield (name,), value
             case ("patience", Patience()):
                 yield ("patience", "then"), value.then
             case (

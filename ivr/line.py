@@ -4,7 +4,7 @@ from asyncio import Task
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ivr.actions import Listen, Say
+from ivr.actions import Listen, Say, Transfer
 
 
 class Gone(Exception):
@@ -35,8 +35,8 @@ class Line(Protocol):
     async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
         """Say while `task` runs, keep keys for the next `listen`, and return once both are done."""
 
-    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
-        """Say, then hand the caller to a queue. None when handed over; else why not: `closed`, `full`, `failed`."""
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
+        """Say, then hand the caller to people. None when handed over; else why not: `closed`, `full`, `failed`."""
 
     async def hang_up(self) -> None:
         """End the call."""

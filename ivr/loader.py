@@ -16,7 +16,19 @@ from pydantic import BaseModel
 from fund.yaml_model import typed
 from fund.yaml_source import Fault, Source, parse
 from ivr.check import check
-from ivr.flow import HOME_FILE, KINDS, Fact, FactsFile, Flow, FlowFile, LongestCall, Option, Patience
+from ivr.flow import (
+    HOME_FILE,
+    KINDS,
+    Fact,
+    FactsFile,
+    Flow,
+    FlowFile,
+    LongestCall,
+    Option,
+    Patience,
+    Queue,
+    QueuesFile,
+)
 from ivr.words import explain
 
 OTHERS = {"sms", "hours"}  # files of flows/ that are not menus; their owners check them
@@ -63,6 +75,7 @@ def load(
     sources = {name: parse(raw, f"{folder}/{name}") for name, raw in files.items() if Path(name).stem not in OTHERS}
     faults: list[Fault] = []
     facts = _facts(sources.pop("facts.yaml", None), faults)
+    queues = _typed(sources.pop("queues.yaml", None), QueuesFile, faults)
     menus = {Path(name).stem: source for name, source in sources.items()}
     read = {name: _typed(source, FlowFile, faults) for name, source in menus.items()}
     if HOME_FILE not in menus:
@@ -70,8 +83,8 @@ def load(
     flow_files = {name: file for name, file in read.items() if file}
     if HOME_FILE not in flow_files or len(flow_files) < len(menus) or any(not fault.warning for fault in faults):
         return Loaded(None, _in_order(faults), menus)
-    flow = Flow(version_of(files), flow_files, facts, phrases)
-    faults += check(flow, menus, hours, texts)
+    flow = Flow(version_of(files), flow_files, facts, phrases, queues.queues if queues else {})
+    faults += check(flow, menus, hours, texts, queues)
     return Loaded(None if any(not fault.warning for fault in faults) else flow, _in_order(faults), menus)
 
 
@@ -88,7 +101,7 @@ def version_of(files: Files) -> str:
 
 
 def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
-    file = _typed(source, FactsFile, faults) if source else None
+    file = _typed(source, FactsFile, faults)
     if not file or not source:
         return {}
     examples = [name for name, fact in file.facts.items() if fact.example]
@@ -99,7 +112,9 @@ def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
     return file.facts
 
 
-def _typed(source: Source, model: type[T], faults: list[Fault]) -> T | None:
+def _typed(source: Source | None, model: type[T], faults: list[Fault]) -> T | None:
+    if source is None:
+        return None
     language = source.data.get("language", "zh") if isinstance(source.data, dict) else "zh"
     file, found = typed(source, model, _names(), context={"language": language}, words=explain)
     faults += found
@@ -109,5 +124,14 @@ def _typed(source: Source, model: type[T], faults: list[Fault]) -> T | None:
 @cache
 def _names() -> frozenset[str]:
     """Every word that may stand in a flow file, for suggestions."""
-    models: list[type[BaseModel]] = [FlowFile, Option, Patience, LongestCall, Fact, *KINDS.values()]
+    models: list[type[BaseModel]] = [
+        FlowFile,
+        Option,
+        Patience,
+        LongestCall,
+        Fact,
+        QueuesFile,
+        Queue,
+        *KINDS.values(),
+    ]
     return frozenset(name for model in models for name in model.model_fields)

@@ -66,7 +66,7 @@ class CallRecords:
         if row["state"]:
             self._open[call.id] = row["state"]
         self._take_steps(call)
-        for kept in (self._calls, self._open):
+        for kept in (self._calls, self._open, self._last_step):
             while len(kept) > MOST_WAITING:
                 kept.pop(next(iter(kept)))
         await self._written()

@@ -11,7 +11,7 @@ from typing import Any
 
 from fund.phone import caller_number
 from fund.yaml_source import Fault, Source
-from ivr.actions import Listen, Say
+from ivr.actions import Listen, Say, Transfer
 from ivr.call import CHINA, Call, Switchboard
 from ivr.flow import Flow, FlowTest
 from ivr.keys import Keypad
@@ -145,9 +145,9 @@ class ScriptLine:
     async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
         await asyncio.wait({task})
 
-    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         await self.play(says)
-        self._queue = queue
+        self._queue = to.queue
         return None
 
     async def hang_up(self) -> None:

@@ -10,15 +10,17 @@ from typing import Any
 
 from fund import codes
 from ivr import speech
-from ivr.flow import Flow, MenuNode, ReportNode
+from ivr.flow import Flow, MenuNode, ReportNode, TransferNode
 from ivr.reading import reading, recording_name
 from ivr.speech import Language
+from ivr.transferring import CHOICES, WAIT, choices
 from ivr.utterance import PAUSES, Piece, Utterance, fill, placeholders
 
 _SYLLABLES_A_SECOND, _WORDS_A_SECOND = 3.8, 2.5  # an unhurried speaker
 _SOME_NUMBER = ("number", 3)  # stands for any: only the words around it matter
 _TEXTS = ("say", "each", "hang_up")  # what the nodes call what they say
-_WITH_KEYS = {"press", "star", "hash", "text_me"}  # phrases that are said where a node names a key
+_OFFERS = {key: f"queue_{name}" for key, name in {WAIT: "wait", **CHOICES}.items()}
+_WITH_KEYS = {"press", "star", "hash", "text_me", *_OFFERS.values()}  # phrases that are said where a node names a key
 _LEDGER_TABLES = (
     codes.ACCOUNT_STATE,
     codes.EMPLOYER_STATE,
@@ -94,9 +96,18 @@ def sayings(flow: Flow, day: str) -> Iterator[Saying]:
         if isinstance(node, ReportNode) and node.text_me:
             for language in phrases["text_me"]:
                 yield name, _say(flow, day, phrases["text_me"], language, key=_key_name(flow, node.text_me, language))
+        if isinstance(node, TransferNode) and choices(node):
+            yield from ((name, offer) for key in (WAIT, *choices(node)) for offer in _offers(flow, day, key))
     for name in sorted(phrases.keys() - _WITH_KEYS):
         for language in phrases[name]:
             yield f"voice.yaml: {name}", _say(flow, day, phrases[name], language)
+
+
+def _offers(flow: Flow, day: str, key: str) -> Iterator[Utterance]:
+    """What a caller who would have to wait may choose, with its key."""
+    for language in flow.phrases[_OFFERS[key]]:
+        press = _say(flow, day, flow.phrases["press"], language, key=key)
+        yield _say(flow, day, flow.phrases[_OFFERS[key]], language) + press
 
 
 def _options(flow: Flow, day: str, node: MenuNode) -> Iterator[Utterance]:

@@ -31,6 +31,7 @@ class State:
     person: Mapping[str, str] | None = None  # who was identified: kind and account
     pending: Mapping[str, str] = field(default_factory=dict)  # what a phase hands to the next
     overlong: bool = False  # the longest call was reached, and told
+    served: bool = False  # people have talked with the caller
     outcome: str = ""  # how it ended: hung_up, transferred, finished
 
     @property

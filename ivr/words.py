@@ -13,6 +13,7 @@ _PATTERNS: Mapping[str, Sentences] = {
         "去向应是节点名,或 文件/节点名",
         "a target is a node name, or file/node",
     ),
+    r"^([a-z][a-z0-9_]*|[0-9]{3,20})$": ("转接应是队列名,或纯数字的电话号码", "a queue's name, or a number of digits"),
     r"^\d{4}-\d{2}-\d{2}$": ("日期要写成 2026-03-02", "write the date as 2026-03-02"),
 }
 _VALUES: Mapping[str, Sentences] = {

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import structlog
 
 from fund.phone import caller_number
-from ivr.actions import Listen, Say
+from ivr.actions import Listen, Say, Transfer
 from ivr.call import LAST_RESORT_QUEUE, Switchboard
 from ivr.keys import Keypad
 from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, ProtocolFault
@@ -89,12 +89,12 @@ class AsteriskLine:
             await asyncio.wait({task}, timeout=SILENT_SECONDS - 1)
             says = says[-1:]
 
-    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         """Say, then let the dialplan queue the caller, unless nobody is there or too many wait already."""
         await self.play(says)
-        why = await self._obstacle(queue)
+        why = await self._obstacle(to.queue)
         if why is None:
-            await self.leave("queue", queue)
+            await self.leave("queue", to.queue)
         return why
 
     async def hang_up(self) -> None:

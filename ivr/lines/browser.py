@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from ivr.actions import Listen, Say
+from ivr.actions import Listen, Say, Transfer
 from ivr.keys import Keypad
 from ivr.line import Gone
 from ivr.utterance import Utterance
@@ -91,9 +91,9 @@ class BrowserLine:
         await self._play_out(says)
         await asyncio.wait({task})
 
-    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         await self._play_out(says)
-        await self._tell({"transfer": queue})
+        await self._tell({"transfer": to.queue})
         return None
 
     async def hang_up(self) -> None:

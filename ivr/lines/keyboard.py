@@ -8,7 +8,7 @@ from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from ivr.actions import Listen, Say
+from ivr.actions import Listen, Say, Transfer
 from ivr.keys import Keypad
 from ivr.line import Gone
 
@@ -44,9 +44,9 @@ class KeyboardLine:
         await self.play(says)
         await asyncio.wait({task})
 
-    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         await self.play(says)
-        self._notice(queue)
+        self._notice(to.queue)
         return None
 
     async def hang_up(self) -> None:

@@ -16,7 +16,7 @@ import yaml
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
 from ivr.call import CHINA
 from ivr.engine import step
-from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
+from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.flow import Flow
 from ivr.loader import load, read_phrases
 from ivr.state import State
@@ -36,7 +36,10 @@ def flow_of(given: dict[str, Any]) -> Flow:
     """A checked flow from one file's data; what a call always needs is filled in."""
     main = DEFAULTS | given | {"nodes": {"agent": {"transfer": "general"}, **given["nodes"]}}
     facts = main.pop("facts", {})
+    queues = main.pop("queues", None)
     files = {"main.yaml": _dumped(main), "facts.yaml": _dumped({"facts": facts})}
+    if queues:
+        files["queues.yaml"] = _dumped({"queues": queues})
     loaded = load(files, PHRASES)
     assert loaded.flow, [fault.tell() for fault in loaded.faults]
     return loaded.flow
@@ -56,7 +59,8 @@ def play(flow: Flow, turns: list[dict[str, Any]]) -> Iterator[list[str]]:
 
 
 def event_of(text: str, at: datetime) -> Event:
-    """`started 139...`, `keys 1`, `silence`, `answer ok {...}`, `transfer failed full`, `resumed`, `hung up`."""
+    """`started 139...`, `keys 1`, `silence`, `answer ok {...}`, `transfer failed full`, `left 2`,
+    `served agent1 65`, `resumed`, `hung up`."""
     word, _, rest = text.partition(" ")
     match word:
         case "started":
@@ -70,6 +74,10 @@ def event_of(text: str, at: datetime) -> Event:
             return Answered(outcome, at, json.loads(data, parse_float=Decimal) if data else {})
         case "transfer":
             return TransferFailed(rest.removeprefix("failed "), at)
+        case "left":
+            return LeftQueue(rest, at)
+        case "served":
+            return Served(rest.split()[0], int(rest.split()[1]), at)
         case "resumed":
             return Resumed(at)
         case "hung":
@@ -89,7 +97,7 @@ def line_of(action: Action) -> str:
         case LookUp(what, args):
             shown = {name: "***" if name in ("pin", "code") else value for name, value in args.items()}
             return " ".join(["look up", what, *(f"{name}={value}" for name, value in shown.items())])
-        case Transfer(queue):
-            return f"transfer {queue}"
+        case Transfer(queue, keys, overflow):
+            return f"transfer {queue}" + (f" keys {keys}" if keys else "") + (f" overflow {overflow:g}s" if overflow else "")
         case HangUp():
             return "hang up"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.flow import FactsFile, flow_schema
+from ivr.flow import FactsFile, QueuesFile, flow_schema
 from ivr.loader import Loaded, load, read_folder
 from tests.ivr.golden import PHRASES
 
@@ -133,7 +133,14 @@ def test_the_centres_own_flows_are_good() -> None:
     assert all(file.tests for file in loaded.flow.files.values())
 
 
-@pytest.mark.parametrize(("file", "schema"), [("flow", flow_schema()), ("facts", FactsFile.model_json_schema())])
+@pytest.mark.parametrize(
+    ("file", "schema"),
+    [
+        ("flow", flow_schema()),
+        ("facts", FactsFile.model_json_schema()),
+        ("queues", QueuesFile.model_json_schema()),
+    ],
+)
 def test_published_schemas_are_current(file: str, schema: dict[str, object]) -> None:
     published = json.loads(Path(f"flows/{file}.schema.json").read_text())
     published.pop("$schema")
@@ -141,3 +148,25 @@ def test_published_schemas_are_current(file: str, schema: dict[str, object]) -> 
     assert published == schema
     first_lines = {path: path.read_text().splitlines()[0] for path in Path("flows").glob("*.yaml")}
     assert all(line.startswith("# yaml-language-server: $schema=") for line in first_lines.values())
+
+
+QUEUES = 'queues: {general: {title: 综合}, loan: {title: 贷款}}\nnumbers: {"051112345678": 银行}\n'
+
+
+@pytest.mark.parametrize(
+    ("to", "zh", "en"),
+    [
+        ("laon", '没有人工队列 "laon"(是不是 "loan"?);queues.yaml 里有:general(综合)、loan(贷款)', "there are: general, loan"),
+        ('"051199999999"', "不能转接到外线", "051199999999 is not among the numbers"),
+        ("Loan!", "转接应是队列名", "a queue's name"),
+    ],
+)  # fmt: skip
+def test_a_transfer_goes_where_there_is_somebody(to: str, zh: str, en: str) -> None:
+    loaded = checked(f"  start: {{transfer: {to}, failed: agent}}\n", queues=QUEUES)
+    assert loaded.blocked
+    assert [(fault.line, zh in fault.tell("zh"), en in fault.tell("en")) for fault in loaded.faults] == [(7, True, True)]
+
+
+@pytest.mark.parametrize("to", ["loan", '"051112345678"'])
+def test_a_known_queue_or_number_is_fine(to: str) -> None:
+    assert checked(f"  start: {{transfer: {to}, failed: agent}}\n", queues=QUEUES).flow

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ivr.actions import Entered, HangUp, Listen, LookUp, Transfer
 from ivr.engine import step
-from ivr.events import Answered, Event, HungUp, Keys, Resumed, Silence, Started, TransferFailed
+from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.loader import load, read_folder
 from ivr.state import State
 from tests.ivr.golden import BEGIN, PHRASES
@@ -29,10 +29,10 @@ VALUES = {
     "monthly_total": Decimal("8"), "heads": 9, "arrears_months": 0, "arrears_amount": Decimal("0"),
     "certificate_ends": None,
 }  # fmt: skip
-DATA = {"values": VALUES, "rows": (), "account": "321100123", "left": 2, "verification": "v1"}
+DATA = {"values": VALUES, "rows": (), "account": "321100123", "left": 2, "verification": "v1", "ahead": 2, "minutes": 3}
 OUTCOMES = [
     "ok", "bound", "senior", "unknown", "wrong", "locked", "unset", "nothing", "open", "closed", "sent", "failed",
-    "code_sent", "unbound", "too_often", "approved", "expired", "offered", "weak", "set", "differs", "unavailable",
+    "code_sent", "unbound", "too_often", "approved", "expired", "offered", "weak", "set", "differs", "unavailable", "busy", "full",
 ]  # fmt: skip
 
 after = st.integers(0, 4000).map(lambda seconds: BEGIN + timedelta(seconds=seconds))
@@ -42,6 +42,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Silence, after),
     st.builds(Answered, st.sampled_from(OUTCOMES), after, st.just(DATA)),
     st.builds(TransferFailed, st.sampled_from(["closed", "full", "failed"]), after),
+    st.builds(LeftQueue, st.sampled_from(list("0123456789*#")), after),
+    st.builds(Served, st.just("agent1"), st.integers(0, 9000), after),
     st.builds(Resumed, after),
     st.builds(HungUp, after),
     st.builds(Started, st.sampled_from(["", "13900000001", "+12125550100"]), after),
@@ -62,7 +64,7 @@ def test_any_event_ends_or_waits(caller: str, happens: list[Event]) -> None:
         assert waits == list(actions[-1:]) or not actions
         if not actions:
             assert replace(state, outcome=before.outcome, waiting=before.waiting) == before
-        assert state.over == (state.outcome in ("hung_up", "finished"))
+        assert state.over == (state.outcome in ("hung_up", "finished", "transferred"))
         assert state.over or state.waiting != "start"
         assert state.node in FLOW.nodes or state.over
 

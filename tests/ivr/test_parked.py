@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from ivr.actions import Listen, LookUp, Say
+from ivr.actions import Listen, LookUp, Say, Transfer
 from ivr.call import Call, Switchboard
 from ivr.events import Answered, Event, Keys, Resumed, TransferFailed
 from ivr.line import Parked
@@ -68,9 +68,9 @@ class ParkingLine:
     async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
         await asyncio.wait({task})
 
-    async def transfer(self, says: Sequence[Say], queue: str) -> str | None:
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         await self.play(says)
-        self.queue = queue
+        self.queue = to.queue
         raise Parked
 
     async def hang_up(self) -> None:
