@@ -4,14 +4,17 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
+from fund.calendar import unpublished, unpublished_words
 from fund.privacy import Privacy
+from fund.yaml_source import Fault
 from hotline.logs import configure
 from hotline.rehearsal import demo_worlds
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
-from hotline.timetables import timetables
+from ivr.call import china_now
 from ivr.check import Ground
 from ivr.difference import differences
 from ivr.layout import MenuCost, menu_costs
@@ -19,6 +22,7 @@ from ivr.loader import Loaded, load, read_folder, read_phrases
 from ivr.prompts import Prompts
 from ivr.rehearsal import rehearse
 from ivr.utterance import Utterance
+from sms import templates
 
 Print = Callable[[str], object]
 
@@ -27,22 +31,38 @@ def load_folder(settings: Settings, folder: Path | None) -> Loaded:
     """The flows of a folder (the configured one by default), checked. An unreadable folder is a fault like others."""
     folder = folder or settings.flows
     files = read_folder(folder) if folder.is_dir() else {}
-    hours = timetables(folder) if "hours.yaml" in files else timetables(settings.flows)
-    return load(files, read_phrases(settings.prompts / "voice.yaml"), folder=str(folder), hours=hours.names)
+    texts, faults = _text_names(settings)
+    loaded = load(files, read_phrases(settings.prompts / "voice.yaml"), folder=str(folder), texts=texts)
+    return loaded if not faults else Loaded(None, [*loaded.faults, *faults], loaded.sources)
+
+
+def _text_names(settings: Settings) -> tuple[set[str] | None, list[Fault]]:
+    """The names of the text templates, or what is wrong with them: the service would not start."""
+    try:
+        return set(templates.load(settings.sms.templates)), []
+    except templates.BadTemplates as bad:
+        return None, bad.faults
 
 
 def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
     """Print every fault and warning, then the menus; 1 when something blocks."""
     loaded = load_folder(settings, folder)
-    for fault in loaded.faults:
+    for fault in [*loaded.faults, *calendar_faults(folder or settings.flows, china_now().date())]:
         say(fault.tell(settings.language))
     if loaded.flow is None:
         return 1
     with _sounds(settings) as prompts:
-        ground = Ground(loaded.flow, loaded.sources, None, None)
+        ground = Ground(loaded.flow, loaded.sources, None)
         for cost in menu_costs(loaded.flow, ground, lambda words: _seconds(prompts, words)):
             say(_told(cost, settings.language))
     return 0
+
+
+def calendar_faults(folder: Path, today: date) -> list[Fault]:
+    """A warning when a year that is needed soon has no holidays yet."""
+    year = unpublished(today)
+    zh, en = unpublished_words(year) if year else ("", "")
+    return [Fault(str(folder / "hours.yaml"), 1, zh, en, warning=True)] if year else []
 
 
 def _told(cost: MenuCost, language: str) -> str:
@@ -77,7 +97,7 @@ async def test_folder(settings: Settings, folder: Path | None, say: Print) -> in
         for fault in loaded.faults:
             say(fault.tell(settings.language))
         return 1
-    async with demo_worlds(timetables(folder or settings.flows)) as new_world:
+    async with demo_worlds(loaded.flow.hours) as new_world:
         count, faults = await rehearse(loaded.flow, loaded.sources, new_world)
     for fault in faults:
         say(fault.tell(settings.language))

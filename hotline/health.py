@@ -3,15 +3,22 @@
 import asyncio
 from collections.abc import Awaitable
 
+import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.calendar import published_days_left, unpublished
 from fund.ledger import Ledger
+from ivr.call import china_now
 from ivr.versions import FlowVersions
 
+CALENDAR_DAYS = Gauge("hotline_calendar_days", "Days from now for which the public holidays are known")
+CALENDAR_DAYS.set_function(lambda: published_days_left(china_now().date()))
 LIMIT_SECONDS = 2.0
+DAY_SECONDS = 86_400
+log = structlog.get_logger()
 
 
 def bind_health(app: web.Application, engine: AsyncEngine, ledger: Ledger, flows: FlowVersions | None) -> None:
@@ -26,6 +33,8 @@ def bind_health(app: web.Application, engine: AsyncEngine, ledger: Ledger, flows
         state = {"database": database, "ledger": fund}
         if flows:
             state["flows"] = "refused" if flows.faults else "ok"
+        if year := unpublished(china_now().date()):
+            state["calendar"] = f"{year} not published"
         status = 200 if database == "ok" else 503
         return web.json_response({"status": "ok" if status == 200 else "unavailable", **state}, status=status)
 
@@ -33,6 +42,16 @@ def bind_health(app: web.Application, engine: AsyncEngine, ledger: Ledger, flows
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.add_routes([web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", metrics)])
+
+
+async def watch_calendar() -> None:
+    """Say once a day in the log when a year that is needed soon has no holidays yet."""
+    while True:
+        if year := unpublished(china_now().date()):
+            log.warning(
+                "holidays_not_published", year=year, cure="upgrade chinesecalendar, or write them in hours.yaml"
+            )
+        await asyncio.sleep(DAY_SECONDS)
 
 
 async def _select_one(engine: AsyncEngine) -> None:

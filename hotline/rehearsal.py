@@ -10,12 +10,12 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from fund import demo
+from fund.calendar import Calendar
 from fund.ledger import Ledger
 from fund.pins import LIGHT, Pins
 from fund.privacy import Privacy
 from fund.tables import metadata
 from hotline.database import open_database
-from hotline.timetables import Timetables
 from hotline.world import FundWorld
 from ivr.rehearsal import NewWorld
 from ivr.world import World
@@ -25,7 +25,7 @@ CODE = "000000"  # in tests, the code of every text
 
 
 @asynccontextmanager
-async def demo_worlds(hours: Timetables) -> AsyncIterator[NewWorld]:
+async def demo_worlds(hours: Calendar) -> AsyncIterator[NewWorld]:
     """A maker of worlds, in which nobody has tried a PIN yet."""
     with tempfile.TemporaryDirectory() as folder:
         ledger_url, own_url = (f"sqlite+aiosqlite:///{Path(folder) / name}.db" for name in ("ledger", "own"))

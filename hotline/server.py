@@ -23,7 +23,6 @@ from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from hotline.text import TextService, open_text
-from hotline.timetables import timetables
 from hotline.world import FundWorld
 from ivr.call import Switchboard, china_now
 from ivr.lines import asterisk, audio
@@ -77,14 +76,12 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             await records.start()
             stack.push_async_callback(records.stop)
 
-            hours = timetables(settings.flows)
             flows = FlowVersions(
                 settings.flows,
                 partial(
                     load,
                     phrases=read_phrases(settings.prompts / "voice.yaml"),
                     folder=str(settings.flows),
-                    hours=hours.names,
                     texts=set(text.templates),
                 ),
                 engine,
@@ -93,7 +90,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             stack.push_async_callback(flows.stop)
 
             pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
-            world = FundWorld(ledger, pins, text, hours.is_open, records.note)
+            world = FundWorld(ledger, pins, text, lambda name, at: flows.current.hours.is_open(name, at), records.note)
             switchboard = Switchboard(flows, world, records)
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
@@ -106,6 +103,8 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         else:
             health.bind_health(app, engine, ledger, None)
 
+        watch = asyncio.create_task(health.watch_calendar(), name="calendar")
+        stack.callback(watch.cancel)
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, people)

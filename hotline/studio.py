@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+from hotline.flows import load_folder
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from ivr.call import china_now
 from ivr.intake import NotADelivery, delivery, examine
-from ivr.loader import load, read_folder, read_phrases
 from ivr.recordings import Recordings
 from ivr.script import Line, Saying, sayings, script, to_build
 from ivr.utterance import Utterance
@@ -38,8 +38,7 @@ def recordings(settings: Settings) -> Recordings:
 
 
 def _sayings(settings: Settings) -> list[Saying]:
-    phrases = read_phrases(settings.prompts / "voice.yaml")
-    loaded = load(read_folder(settings.flows), phrases, folder=str(settings.flows))
+    loaded = load_folder(settings, None)
     if loaded.flow is None:
         raise NoScript("\n".join(fault.tell(settings.language) for fault in loaded.faults))
     return list(sayings(loaded.flow, china_now().date().isoformat()))

@@ -15,7 +15,6 @@ from hotline.logs import configure
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.text import open_text
-from hotline.timetables import timetables
 from hotline.world import FundWorld
 from ivr.call import CHINA, Switchboard, china_now
 from ivr.lines.keyboard import KeyboardLine
@@ -43,7 +42,7 @@ async def call(
     records = CallRecords(engine, privacy)
     await records.start()
     pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
-    world = FundWorld(ledger, pins, text, timetables(settings.flows).is_open, records.note)
+    world = FundWorld(ledger, pins, text, loaded.flow.hours.is_open, records.note)
     switchboard = Switchboard(FixedFlow(loaded.flow), world, records, clock=_clock(at))
     line = KeyboardLine(lines, hear, lambda queue: hear(f"[转接 {queue}]"))
     await switchboard.connect(line, f"keyboard-{secrets.token_hex(8)}", caller_number(caller))

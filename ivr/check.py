@@ -38,7 +38,6 @@ class Ground:
 
     flow: Flow
     sources: Mapping[str, Source]
-    hours: Collection[str] | None
     texts: Collection[str] | None
     queues: QueuesFile | None = None
 
@@ -81,12 +80,11 @@ class Ground:
 def check(
     flow: Flow,
     sources: Mapping[str, Source],
-    hours: Collection[str] | None,
     texts: Collection[str] | None,
     queues: QueuesFile | None = None,
 ) -> list[Fault]:
     """Every fault and warning of a typed flow."""
-    ground = Ground(flow, sources, hours, texts, queues)
+    ground = Ground(flow, sources, texts, queues)
     faults = [*_home_rules(ground), *_unknown_targets(ground)]
     if faults:  # the rest walks along the targets
         return faults
@@ -254,11 +252,8 @@ def _stolen_keys(ground: Ground) -> Iterator[Fault]:
         for key, target in ground.flow.everywhere(node).items():
             if key not in own:
                 continue
-            person = target not in RESERVED and isinstance(
-                ground.flow.nodes[ground.flow.find(node, target) or node], TransferNode
-            )
-            same = ground.flow.find(node, own[key].go)
-            if person and not isinstance(ground.flow.nodes[same or node], TransferNode):
+            person = target not in RESERVED and ground.flow.is_person(ground.flow.find(node, target))
+            if person and not ground.flow.is_person(ground.flow.find(node, own[key].go)):
                 zh = f"按键 {key} 处处都是人工服务,这里不能另作他用"
                 yield ground.fault(node, ("menu", key), zh, f"key {key} means a person everywhere")
             elif target in RESERVED:
@@ -313,7 +308,7 @@ def _template(ground: Ground, node: str, place: Place, template: str) -> Iterato
     except TemplateFault as fault:
         yield ground.fault(node, place, str(fault), f"the braces do not match: {fault}")
         return
-    known = {f"fact.{name}" for name in ground.flow.facts} | _fields(ground.flow.nodes[node], place)
+    known = ground.flow.known_names() | _fields(ground.flow.nodes[node], place)
     for name in names:
         if name not in known:
             zh, en = suggestion(name, sorted(known))
@@ -330,7 +325,7 @@ def _fields(body: object, place: Place) -> set[str]:
 def _unknown_names(ground: Ground) -> Iterator[Fault]:
     for node, body in ground.flow.nodes.items():
         for kind, word, known, zh_name in (
-            (HoursNode, "hours", ground.hours, "时间表"),
+            (HoursNode, "hours", ground.flow.hours.timetables, "时间表"),
             (TextNode, "text", ground.texts, "短信模板"),
         ):
             if isinstance(body, kind) and known is not None and getattr(body, word) not in known:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fund.calendar import WHOLE_DAY, Calendar, Days, Kind, Spans, Timetable
 from ivr.flow import Flow, MenuNode, Option, kind_of
 
 _FIELDS = {
@@ -36,6 +37,7 @@ def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
         else:
             yield from _file(tell, name, old.files[name], new.files[name])
     yield from _facts(tell, old, new)
+    yield from _hours(tell, old.hours, new.hours)
 
 
 class _Teller:
@@ -112,6 +114,55 @@ def _facts(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
             yield tell(
                 f"事实 {name}: {_fact(before)} 改为 {_fact(after)}", f"fact {name}: {_fact(before)} -> {_fact(after)}"
             )
+
+
+def _hours(tell: _Teller, old: Calendar, new: Calendar) -> Iterator[str]:
+    for name in sorted(old.timetables.keys() | new.timetables.keys()):
+        before, after = (_timetable(tell, calendar.timetables.get(name)) for calendar in (old, new))
+        if before != after:
+            yield tell(f"时间表 {name}: {after},原来是 {before}", f"timetable {name}: {after}, was {before}")
+    for zh, en, earlier, later in (
+        ("休息", "closure", old.closures, new.closures),
+        ("加班", "extra day", old.extra_days, new.extra_days),
+    ):
+        for days in later:
+            if days not in earlier:
+                yield tell(f"新增{zh}: {_days(days)}", f"new {en}: {_days(days)}")
+        for days in earlier:
+            if days not in later:
+                yield tell(f"取消{zh}: {_days(days)}", f"{en} is gone: {_days(days)}")
+
+
+def _timetable(tell: _Teller, table: Timetable | None) -> str:
+    if table is None:
+        return tell("无", "none")
+    seasons = [
+        f"{first[0]:02}-{first[1]:02}~{last[0]:02}-{last[1]:02} {_open(tell, spans)}"
+        for first, last, spans in ((season.first, season.last, season.spans) for season in table.seasons)
+    ]
+    return "; ".join([_open(tell, table.spans), *seasons])
+
+
+_KINDS: Mapping[Kind, tuple[str, str]] = {
+    "working_days": ("工作日", "working days"),
+    "weekends": ("周末", "weekends"),
+    "holidays": ("节假日", "holidays"),
+}
+
+
+def _open(tell: _Teller, spans: Mapping[Kind, Spans]) -> str:
+    told = [f"{tell(*_KINDS[kind])} {_clock(hours)}" for kind, hours in spans.items() if hours]
+    return ", ".join(told) or tell("不开", "closed")
+
+
+def _days(days: Days) -> str:
+    span = f"{days.first}" if days.first == days.last else f"{days.first}~{days.last}"
+    hours = "" if days.hours == WHOLE_DAY else f" {_clock(days.hours)}"
+    return f"{span}{hours} {days.reason}" + (f"({' '.join(sorted(days.only))})" if days.only else "")
+
+
+def _clock(spans: Spans) -> str:
+    return " ".join(f"{begin // 60}:{begin % 60:02}-{end // 60}:{end % 60:02}" for begin, end in spans)
 
 
 def _fact(fact: Any) -> str:

@@ -132,7 +132,7 @@ class Turn:
     def to_people(self, key: str) -> bool:
         """Whether this key leads to people from everywhere."""
         target = self.flow.everywhere(self.state.node).get(key, "")
-        return isinstance(self.flow.nodes.get(self.target(target)), TransferNode)
+        return self.flow.is_person(self.target(target))
 
     def _everywhere(self, target: str) -> None:
         if target == "repeat":
@@ -278,10 +278,8 @@ class Turn:
         template = text.get(language, "")
         known = dict(values or {})
         for name in placeholders(template):
-            if name.startswith("fact."):
-                fact = self.flow.facts[name.removeprefix("fact.")]
-                value = fact.at(self.at.date().isoformat())
-                known[name] = (fact.kind, value.get(language) or next(iter(value.values())))
+            if value := self.flow.known(name, language, self.at):
+                known[name] = value
         return fill(template, known, language, personal=personal)
 
     def phrase(self, name: str, **values: tuple[str, Any]) -> None:
@@ -372,8 +370,10 @@ class Turn:
         patience, source = self.flow.patience(self.state.node)
         if count < patience.tries:
             return False
-        self.phrase("patience_over")
-        self.travel(self.target(patience.then, source))
+        goal = self.target(patience.then, source)
+        if self.flow.is_person(goal):
+            self.phrase("patience_over")
+        self.travel(goal)
         return True
 
 

@@ -8,6 +8,7 @@ a file means the same file first, then `main`. Loading and checking live in `ivr
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,6 +21,10 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
+
+from fund.calendar import Calendar
+from ivr.speech import Value, When
+from ivr.spoken_hours import hours_words
 
 Language = Literal["zh", "en"]
 HOME_FILE = "main"
@@ -357,7 +362,7 @@ class Flow:
     facts: Mapping[str, Fact]
     phrases: Mapping[str, Mapping[str, str]]
     queues: Mapping[str, Queue] = field(default_factory=dict)
-    hours: Mapping[str, Any] = field(default_factory=dict)
+    hours: Calendar = field(default_factory=Calendar)
     nodes: Mapping[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -388,6 +393,36 @@ class Flow:
             if f"{file}/{target}" in self.nodes:
                 return f"{file}/{target}"
         return None
+
+    def is_person(self, node: str | None) -> bool:
+        """Whether a node is a person: a transfer, or a question of hours that leads to one."""
+        body = self.nodes.get(node or "")
+        if isinstance(body, HoursNode):
+            body = self.nodes.get(self.find(node or "", body.open) or "")
+        return isinstance(body, TransferNode)
+
+    def known(self, name: str, language: Language, at: datetime) -> tuple[str, Value] | None:
+        """(kind, value) of a placeholder that any sentence may use, as it holds `at` a moment; None for others.
+
+        `fact.NAME` is a fact, `hours.NAME` when a timetable is open, `opens.NAME` when it opens next.
+        """
+        match name.partition("."):
+            case "fact", _, fact if fact in self.facts:
+                value = self.facts[fact].at(at.date().isoformat())
+                return self.facts[fact].kind, value.get(language) or next(iter(value.values()))
+            case "hours", _, table if table in self.hours.timetables:
+                return "text", hours_words(self.hours, table, at.date(), language)
+            case "opens", _, table if table in self.hours.timetables:
+                if opening := self.hours.next_opening(table, at):
+                    return "when", When(at.date(), opening)
+                return "text", "恢复服务之后" if language == "zh" else "later"
+        return None
+
+    def known_names(self) -> set[str]:
+        """Every name `known` knows."""
+        return {f"fact.{name}" for name in self.facts} | {
+            f"{word}.{name}" for word in ("hours", "opens") for name in self.hours.timetables
+        }
 
     def patience(self, node: str) -> tuple[Patience, str]:
         """The patience of a node and the node it is written for (its `then` is read from there)."""

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from fund.calendar import Calendar
+from fund.hours import read_hours
 from fund.yaml_model import typed
 from fund.yaml_source import Fault, Source, parse
 from ivr.check import check
@@ -31,7 +33,7 @@ from ivr.flow import (
 )
 from ivr.words import explain
 
-OTHERS = {"sms", "hours"}  # files of flows/ that are not menus; their owners check them
+OTHERS = {"sms"}  # files of flows/ that are not menus; their owners check them
 T = TypeVar("T", bound=BaseModel)
 Files = Mapping[str, bytes]  # "main.yaml" -> its bytes
 
@@ -68,14 +70,14 @@ def load(
     phrases: Mapping[str, Mapping[str, str]],
     *,
     folder: str = "flows",
-    hours: Collection[str] | None = None,
     texts: Collection[str] | None = None,
 ) -> Loaded:
-    """Read, type and check. `hours` and `texts`: known timetable and template names; None leaves them unchecked."""
+    """Read, type and check. `texts`: the names of the text templates; None leaves them unchecked."""
     sources = {name: parse(raw, f"{folder}/{name}") for name, raw in files.items() if Path(name).stem not in OTHERS}
     faults: list[Fault] = []
     facts = _facts(sources.pop("facts.yaml", None), faults)
     queues = _typed(sources.pop("queues.yaml", None), QueuesFile, faults)
+    hours = _hours(sources.pop("hours.yaml", None), faults)
     menus = {Path(name).stem: source for name, source in sources.items()}
     read = {name: _typed(source, FlowFile, faults) for name, source in menus.items()}
     if HOME_FILE not in menus:
@@ -83,8 +85,8 @@ def load(
     flow_files = {name: file for name, file in read.items() if file}
     if HOME_FILE not in flow_files or len(flow_files) < len(menus) or any(not fault.warning for fault in faults):
         return Loaded(None, _in_order(faults), menus)
-    flow = Flow(version_of(files), flow_files, facts, phrases, queues.queues if queues else {})
-    faults += check(flow, menus, hours, texts, queues)
+    flow = Flow(version_of(files), flow_files, facts, phrases, queues.queues if queues else {}, hours)
+    faults += check(flow, menus, texts, queues)
     return Loaded(None if any(not fault.warning for fault in faults) else flow, _in_order(faults), menus)
 
 
@@ -110,6 +112,12 @@ def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
         en = f"{len(examples)} facts are still examples: {', '.join(examples)}"
         faults.append(source.fault(("facts", examples[0]), zh, en, warning=True))
     return file.facts
+
+
+def _hours(source: Source | None, faults: list[Fault]) -> Calendar:
+    calendar, found = read_hours(source) if source else (None, [])
+    faults += found
+    return calendar or Calendar()
 
 
 def _typed(source: Source | None, model: type[T], faults: list[Fault]) -> T | None:

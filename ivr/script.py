@@ -6,6 +6,7 @@ personal only the words around it are here.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fund import codes
@@ -126,11 +127,7 @@ def _say(
     language = language if language in words else next(iter(words))
     known: dict[str, tuple[str, Any]] = {name: ("text", value) for name, value in values.items()}
     for name in placeholders(words[language]):
-        if name.startswith("fact."):
-            fact = flow.facts[name.removeprefix("fact.")]
-            value = fact.at(day)
-            known[name] = (fact.kind, value.get(language) or next(iter(value.values())))
-        known.setdefault(name, _SOME_NUMBER)
+        known.setdefault(name, flow.known(name, language, datetime.fromisoformat(day)) or _SOME_NUMBER)
     return Utterance(fill(words[language], known, language, personal=personal))
 
 

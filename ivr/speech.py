@@ -9,13 +9,22 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from ivr import spoken_en, spoken_zh
 
 Language = Literal["zh", "en"]
 Words = tuple[str, ...]
-Value = Decimal | int | str | date | time
+
+
+class When(NamedTuple):
+    """A moment to come, as it is spoken on `today`."""
+
+    today: date
+    at: datetime
+
+
+Value = Decimal | int | str | date | time | When
 
 
 class Spoken(Protocol):
@@ -28,6 +37,7 @@ class Spoken(Protocol):
     def month(self, year: int, month: int) -> Words: ...
     def day(self, value: date) -> Words: ...
     def clock(self, value: time) -> Words: ...
+    def when(self, ahead: int, value: datetime) -> Words: ...
     def digits(self, figures: str) -> Words: ...
     def tail(self, figures: str) -> Words: ...
     def fragments(self) -> Words: ...
@@ -228,6 +238,12 @@ def _time(spoken: Spoken, value: Value) -> Words:
     return spoken.clock(time(hour, minute))
 
 
+def _when(spoken: Spoken, value: Value) -> Words:
+    if not isinstance(value, When):
+        raise Unspeakable("when", value)
+    return spoken.when((value.at.date() - value.today).days, value.at)
+
+
 def _figures(kind: str, value: Value) -> str:
     figures = str(value).replace(" ", "").replace("-", "").upper()
     if not re.fullmatch(r"[0-9]{1,31}[0-9X]|[0-9X]", figures):
@@ -258,6 +274,7 @@ _KINDS: Mapping[str, Callable[[Spoken, Value], Words]] = {
     "month": _month,
     "date": _date,
     "time": _time,
+    "when": _when,
     "digits": _digits,
     "tail": _tail,
     "text": _text,

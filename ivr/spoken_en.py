@@ -5,7 +5,7 @@ forty-five point six seven yuan". Two figures are one fragment (forty-five), sin
 """
 
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, datetime, time
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -18,6 +18,7 @@ _TENS = _words("twenty thirty forty fifty sixty seventy eighty ninety")
 _UNDER_100 = (*_ONES, *_TEENS, *(ten + one for ten in _TENS for one in ("", *("-" + one for one in _ONES[1:]))))
 _SECTIONS = ("", "thousand", "million", "billion")  # of three figures each, lowest first
 _MONTHS = _words("January February March April May June July August September October November December")
+_DAYS_AHEAD = ("today", "tomorrow")
 _DAYS = _words(
     """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
     fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third
@@ -92,6 +93,12 @@ def clock(value: time) -> tuple[str, ...]:
     return (hour, *minute, half)
 
 
+def when(ahead: int, value: datetime) -> tuple[str, ...]:
+    """A moment `ahead` days from now, without the year: tomorrow, at, nine, a.m."""
+    named = _DAYS_AHEAD[ahead : ahead + 1] if ahead >= 0 else ()
+    return (*(named or (_MONTHS[value.month - 1], _DAYS[value.day - 1])), "at", *clock(value.time()))
+
+
 def digits(figures: str) -> tuple[str, ...]:
     """One by one: 12329 -> one, two, three, two, nine."""
     return tuple(_each(figures))
@@ -105,7 +112,7 @@ def tail(figures: str) -> tuple[str, ...]:
 def fragments() -> tuple[str, ...]:
     """Everything the functions above can say, each once, in the order of a recording script."""
     rest = ("hundred", *_SECTIONS[1:], "point", "minus", "percent", "yuan", "oh", "a.m.", "p.m.", "X", "ending in")
-    return (*_UNDER_100, *rest, *_MONTHS, *_DAYS)
+    return (*_UNDER_100, *rest, *_MONTHS, *_DAYS, *_DAYS_AHEAD, "at")
 
 
 def _each(figures: str) -> Iterable[str]:

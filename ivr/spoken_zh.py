@@ -9,10 +9,12 @@ The rules, as a bank's voice has them:
 """
 
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, datetime, time
 
 FIGURES = "零一二三四五六七八九"
 _MEASURED = "零一两三四五六七八九"
+_DAYS_AHEAD = ("今天", "明天", "后天")
+_HALVES = ((6, "凌晨"), (12, "上午"), (13, "中午"), (18, "下午"), (24, "晚上"))
 _SECTIONS = ("", "万", "亿")  # of four figures each, lowest first
 
 
@@ -110,6 +112,18 @@ def clock(value: time) -> tuple[str, ...]:
     return (hour, *["零"] * (value.minute < 10), *whole(value.minute), "分")
 
 
+def when(ahead: int, value: datetime) -> tuple[str, ...]:
+    """A moment `ahead` days from now, without the year: 明天 上午 九点; 十月 八日 下午 一点 三十 分."""
+    named = _DAYS_AHEAD[ahead : ahead + 1] if ahead >= 0 else ()
+    return (*(named or (_glued(value.month) + "月", _glued(value.day) + "日")), *half_day(value.time()))
+
+
+def half_day(value: time) -> tuple[str, ...]:
+    """The time as people say it: 13:30 -> 下午 一点 三十 分; 12:00 -> 中午 十二点."""
+    half = next(word for until, word in _HALVES if value.hour < until)
+    return (half, *clock(value.replace(hour=value.hour % 12 or 12 * (value.hour > 0))))
+
+
 def digits(figures: str) -> tuple[str, ...]:
     """One by one as on the telephone, 1 as 幺: 12329 -> 幺 二 三 二 九."""
     return tuple("幺" if word == "一" else word for word in _each(figures))
@@ -131,6 +145,8 @@ def fragments() -> tuple[str, ...]:
         *(_glued(number) + "月" for number in range(1, 13)),
         *(_glued(number) + "日" for number in range(1, 32)),
         *("".join(counted(hour)) + "点" for hour in range(24)),
+        *_DAYS_AHEAD,
+        *(word for _, word in _HALVES),
     ]
     return tuple(dict.fromkeys(["零", *glued, "万", "亿", "点", "负", "百分之", "元", "整", "分", "年", "尾号"]))
 

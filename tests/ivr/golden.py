@@ -35,11 +35,12 @@ DEFAULTS = {
 def flow_of(given: dict[str, Any]) -> Flow:
     """A checked flow from one file's data; what a call always needs is filled in."""
     main = DEFAULTS | given | {"nodes": {"agent": {"transfer": "general"}, **given["nodes"]}}
-    facts = main.pop("facts", {})
-    queues = main.pop("queues", None)
-    files = {"main.yaml": _dumped(main), "facts.yaml": _dumped({"facts": facts})}
-    if queues:
+    files = {"facts.yaml": _dumped({"facts": main.pop("facts", {})})}
+    if hours := main.pop("hours", None):
+        files["hours.yaml"] = _dumped(hours)
+    if queues := main.pop("queues", None):
         files["queues.yaml"] = _dumped({"queues": queues})
+    files["main.yaml"] = _dumped(main)
     loaded = load(files, PHRASES)
     assert loaded.flow, [fault.tell() for fault in loaded.faults]
     return loaded.flow

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fund.hours import hours_schema
 from ivr.flow import FactsFile, QueuesFile, flow_schema
 from ivr.loader import Loaded, load, read_folder
 from tests.ivr.golden import PHRASES
@@ -19,9 +20,13 @@ nodes:
 """
 
 
+HOURS = "timetables: {people: {note: 人工服务, working_days: [9:00-12:00, 13:30-17:00]}}"
+
+
 def checked(nodes: str, main: str = MAIN, **others: str) -> Loaded:
+    others.setdefault("hours", HOURS)
     files = {"main.yaml": (main + nodes).encode(), **{f"{name}.yaml": text.encode() for name, text in others.items()}}
-    return load(files, PHRASES, hours={"people"}, texts={"guide"})
+    return load(files, PHRASES, texts={"guide"})
 
 
 # nodes from line 7 on, the line of the fault, and words of it in both languages
@@ -138,6 +143,7 @@ def test_the_centres_own_flows_are_good() -> None:
     [
         ("flow", flow_schema()),
         ("facts", FactsFile.model_json_schema()),
+        ("hours", hours_schema()),
         ("queues", QueuesFile.model_json_schema()),
     ],
 )

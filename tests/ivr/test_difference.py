@@ -2,7 +2,7 @@
 
 from ivr.difference import differences
 from ivr.flow import Flow
-from tests.ivr.test_check import MAIN, checked
+from tests.ivr.test_check import HOURS, MAIN, checked
 
 OLD = """\
   start:
@@ -46,3 +46,18 @@ def test_changes_are_told_menu_by_menu() -> None:
 def test_new_and_changed_kinds() -> None:
     again = OLD.replace("bye: {hang_up: 再见。}", "bye: {say: 再见。, next: end}\n  end: {hang_up: 再会。}")
     assert list(differences(flow(OLD), flow(again))) == ["bye: 从 hang_up 改为 say", "end: 新增(hang_up)"]
+
+
+def test_changed_hours_are_told() -> None:
+    old = checked(OLD, hours=HOURS).flow
+    more = (
+        HOURS.replace("13:30-17:00", "14:00-17:30")
+        + "\nclosures: [{from: 2026-12-24, hours: 14:00-17:00, reason: 检修}]"
+    )
+    new = checked(OLD, hours=more).flow
+    assert old and new
+    assert list(differences(old, new)) == [
+        "时间表 people: 工作日 9:00-12:00 14:00-17:30,原来是 工作日 9:00-12:00 13:30-17:00",
+        "新增休息: 2026-12-24 14:00-17:00 检修",
+    ]
+    assert list(differences(new, old, "en"))[-1] == "closure is gone: 2026-12-24 14:00-17:00 检修"

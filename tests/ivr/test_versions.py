@@ -11,7 +11,7 @@ from hotline.migrations import upgrade
 from ivr.loader import load
 from ivr.versions import FlowVersions, NoFlow
 from tests.ivr.golden import PHRASES
-from tests.ivr.test_check import MAIN
+from tests.ivr.test_check import HOURS, MAIN
 
 GOOD = MAIN + "  start: {menu: {1: {say: 第一版, go: agent}}}\n"
 BETTER = GOOD.replace("第一版", "第二版")
@@ -73,3 +73,20 @@ async def test_nothing_starts_without_a_good_flow(tmp_path: Path, engine: AsyncE
     versions = await versions_of(tmp_path, engine)
     with pytest.raises(NoFlow, match=r"main.yaml"):
         await versions.start()
+
+
+async def test_hours_are_taken_up_with_the_flows_or_refused_with_them(tmp_path: Path, engine: AsyncEngine) -> None:
+    (tmp_path / "main.yaml").write_text(GOOD)
+    (tmp_path / "hours.yaml").write_text(HOURS)
+    versions = await versions_of(tmp_path, engine)
+    await versions.start()
+    first = versions.current.version
+    (tmp_path / "hours.yaml").write_text(HOURS.replace("9:00-12:00", "9:00-25:00"))
+    await refused(versions)
+    assert versions.current.version == first and versions.current.hours.timetables["people"]
+    (tmp_path / "hours.yaml").write_text(HOURS.replace("9:00-12:00", "8:30-12:00"))
+    await changed(versions, first)
+    assert versions.current.hours.timetables["people"].spans["working_days"][0] == (510, 720)
+    old = await versions.version(first)
+    assert old and old.hours.timetables["people"].spans["working_days"][0] == (540, 720)
+    await versions.stop()

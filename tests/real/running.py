@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.real.asterisk import REPOSITORY, free_port
+from tests.service import always_open
 
 
 class Running:
@@ -25,6 +26,7 @@ class Running:
             "HOTLINE_AGI_PORT": str(self.agi_port),
             "HOTLINE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "HOTLINE_LOG_FORMAT": "json",
+            "HOTLINE_FLOWS": str(always_open(home)),
         } | environment
         self._process: subprocess.Popen[bytes] | None = None
 

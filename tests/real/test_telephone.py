@@ -154,11 +154,11 @@ async def test_a_call_goes_on_after_a_restart(lines: tuple[Running, Asterisk], t
         running.start()
         await asyncio.sleep(4)
         await phone.press("0")
-        call = await step_of(running, "main/agent")
+        call = await step_of(running, "main/to_people")
         assert len(running.calls()) == before + 1, "the same call, not a new one"
         assert "call_resumed" in running.log()
         nodes = [step["node"] for step in call["steps"]]  # type: ignore[attr-defined,index]
-        assert nodes[0] == "main/welcome" and nodes[-1] == "main/agent"
+        assert nodes[0] == "main/welcome" and nodes[-1] == "main/to_people"
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
 

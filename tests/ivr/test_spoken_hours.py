@@ -1,0 +1,56 @@
+"""The hours a caller hears."""
+
+from datetime import date, datetime
+
+import pytest
+
+from fund.calendar import CHINA, Calendar, Season, Timetable
+from ivr.speech import Language, When, joined, speak
+from ivr.spoken_hours import hours_words
+
+DAY = ((540, 720), (810, 1020))
+TABLES = {
+    "people": Timetable({"working_days": DAY}, (Season((7, 1), (9, 30), {"working_days": ((540, 720), (840, 1050))}),)),
+    "branch": Timetable({"working_days": ((540, 1020),), "weekends": ((570, 690),), "holidays": ((570, 690),)}),
+    "machine": Timetable({kind: ((0, 1440),) for kind in ("working_days", "weekends", "holidays")}),
+    "late": Timetable({"working_days": ((1110, 1440),)}),
+    "never": Timetable({}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "language", "words"),
+    [
+        ("people", "2026-03-02", "zh", "工作日，上午九点到中午十二点，下午一点三十分到五点"),
+        ("people", "2026-07-02", "zh", "工作日，上午九点到中午十二点，下午两点到五点三十分"),
+        (
+            "people",
+            "2026-03-02",
+            "en",
+            "on working days from nine a.m. to twelve p.m. and from one thirty p.m. to five p.m.",
+        ),
+        ("branch", "2026-03-02", "zh", "工作日，上午九点到下午五点；周末和法定节假日，上午九点三十分到十一点三十分"),
+        ("machine", "2026-03-02", "zh", "每天，全天"),
+        ("machine", "2026-03-02", "en", "every day around the clock"),
+        ("late", "2026-03-02", "zh", "工作日，晚上六点三十分到十二点"),
+        ("never", "2026-03-02", "zh", "暂停服务"),
+    ],
+)
+def test_hours(name: str, day: str, language: Language, words: str) -> None:
+    assert hours_words(Calendar(TABLES), name, date.fromisoformat(day), language) == words
+
+
+@pytest.mark.parametrize(
+    ("moment", "zh", "en"),
+    [
+        ("2026-03-02 09:00", "今天上午九点", "today at nine a.m."),
+        ("2026-03-03 13:30", "明天下午一点三十分", "tomorrow at one thirty p.m."),
+        ("2026-03-04 12:05", "后天中午十二点零五分", "March fourth at twelve oh five p.m."),
+        ("2026-10-08 00:00", "十月八日凌晨零点", "October eighth at twelve a.m."),
+        ("2026-03-09 19:00", "三月九日晚上七点", "March ninth at seven p.m."),
+    ],
+)
+def test_a_moment_to_come(moment: str, zh: str, en: str) -> None:
+    when = When(date(2026, 3, 2), datetime.fromisoformat(moment).replace(tzinfo=CHINA))
+    assert joined(speak("when", when)) == zh
+    assert joined(speak("when", when, "en"), "en") == en
