@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hotline import cli_prompts
+from hotline import cli_prompts, cli_staff
 from hotline.settings import Settings, faults_of
 
 
@@ -28,6 +28,7 @@ def main() -> None:
 
 main.add_command(cli_prompts.say)
 main.add_command(cli_prompts.prompts)
+main.add_command(cli_staff.staff)
 
 
 @main.command()
@@ -45,12 +46,14 @@ def serve(demo: bool, only: str | None) -> None:
     chosen = settings()
     configure(chosen)
 
-    def ready(hotline: Hotline) -> None:
+    def ready(hotline: Hotline, first_link: str) -> None:
         click.echo(f"12329 公积金热线  {chosen.public_url}  FastAGI {chosen.agi_host}:{hotline.agi_port}", err=True)
         for person in hotline.people[:2]:
             click.echo(f"  {line(person)}", err=True)
         if hotline.people:
             click.echo(f"  打开 {chosen.public_url}/phone 拨打电话;Ctrl-C 停止", err=True)
+        if first_link:
+            click.echo(f"  首位管理员由此进入(24 小时内,只能用一次):{first_link}", err=True)
 
     try:
         uvloop.run(serve_until_told(chosen, with_demo=demo, only=only or "", ready=ready))

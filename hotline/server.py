@@ -22,6 +22,7 @@ from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
+from hotline.staff.app import Staff, bind_staff, open_staff
 from hotline.text import TextService, open_text
 from hotline.world import FundWorld
 from ivr.call import Switchboard, china_now
@@ -32,6 +33,7 @@ from ivr.prompts import Prompts
 from ivr.records import CallRecords
 from ivr.utterance import Utterance
 from ivr.versions import FlowVersions
+from sms.housekeeping import Chore, Housekeeper
 
 log = structlog.get_logger()
 
@@ -45,6 +47,7 @@ class Hotline:
     agi_port: int
     switchboard: Switchboard | None
     text: TextService
+    staff: Staff
     people: list[DemoPerson] = field(default_factory=list)
 
 
@@ -68,6 +71,13 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
 
         app = web.Application()
         add_text_routes(app, text, calls_api.routes(engine), settings.public_url)
+
+        staff = open_staff(settings, engine, privacy)
+        stack.callback(staff.stop)
+        bind_staff(app, staff)
+        staff_chores = Housekeeper([Chore("tidy staff", 3600, staff.tidy)])
+        staff_chores.start()
+        stack.push_async_callback(staff_chores.stop)
 
         switchboard = None
         agi_port = 0
@@ -107,7 +117,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         stack.callback(watch.cancel)
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
-        yield Hotline(settings, port, agi_port, switchboard, text, people)
+        yield Hotline(settings, port, agi_port, switchboard, text, staff, people)
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
 
 
@@ -140,10 +150,11 @@ async def _listen(stack: AsyncExitStack, app: web.Application, settings: Setting
 
 
 async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, ready: Any) -> None:
-    """Run until SIGINT or SIGTERM; `ready(hotline)` once everything listens."""
+    """Run until SIGINT or SIGTERM; `ready(hotline, link)` once everything listens; `link`: the way in for the
+    first administrator, or empty."""
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_hotline(settings, with_demo=with_demo, only=only) as hotline:
-        ready(hotline)
+        ready(hotline, await hotline.staff.first_link())
         await stop.wait()

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     )
     pin_lock_hours: float = Field(24.0, gt=0, description="how long three wrong PINs lock phone enquiries")
 
+    staff_idle_minutes: float = Field(60.0, gt=0, description="how long without a click signs staff out")
+    staff_session_hours: float = Field(10.0, gt=0, description="how long a sign-in lasts at most")
+
     pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
     encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
 

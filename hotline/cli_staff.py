@@ -1,0 +1,82 @@
+"""`hotline staff`: who may use the staff pages, from the terminal of whoever runs the service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from hotline.staff.roles import ROLES, TITLES
+
+if TYPE_CHECKING:
+    from hotline.staff.app import Staff
+
+T = TypeVar("T")
+
+
+@click.group()
+def staff() -> None:
+    """The staff of the pages under /staff."""
+
+
+@staff.command("list")
+def list_() -> None:
+    """Everybody, with role, seat and state."""
+    for person in _with_staff(lambda its: its.accounts.rows()):
+        state = "已停用" if person.disabled_at else "正常" if person.ready else "待设密码"
+        click.echo(f"{person.name}\t{TITLES[person.role]}\t{person.seat or '-'}\t{state}")
+
+
+@staff.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), default="agent", show_default=True)
+@click.option("--seat", default="", help="Their telephone on the board, such as agent1.")
+def invite(name: str, role: str, seat: str) -> None:
+    """Print a link by which NAME sets a password, once, within 24 hours; also for a forgotten password."""
+
+    async def run(its: "Staff") -> str:
+        at = its.door.clock()
+        token = await its.accounts.invite(name, role, at, seat)
+        await its.door.trail.write(at, "", "staff.invite", name, f"{role}, by the command line")
+        return its.address(token)
+
+    click.echo(_with_staff(run))
+
+
+@staff.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Shut NAME out, now."""
+
+    async def run(its: "Staff") -> None:
+        at = its.door.clock()
+        await its.accounts.disable(name, at)
+        await its.door.trail.write(at, "", "staff.disable", name, "by the command line")
+
+    _with_staff(run)
+
+
+def _with_staff(work: Callable[["Staff"], Awaitable[T]]) -> T:
+    """Do something on the configured database; what is not possible is told in Chinese, as everything to people is."""
+    from hotline.cli import settings
+    from hotline.database import open_database
+    from hotline.migrations import upgrade
+    from hotline.staff.accounts import NotPossible
+    from hotline.staff.app import open_staff
+    from hotline.staff.words import FAULTS
+
+    chosen = settings()
+
+    async def run() -> T:
+        engine = open_database(chosen.own_database_url)
+        try:
+            await upgrade(engine)
+            its = open_staff(chosen, engine, chosen.privacy())
+            return await work(its)
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(run())
+    except NotPossible as fault:
+        raise click.ClickException(FAULTS[str(fault)]) from None

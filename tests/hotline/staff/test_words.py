@@ -1,0 +1,35 @@
+"""Every text of the pages has its English, and no English stands for a text that is gone."""
+
+import re
+from pathlib import Path
+
+from hotline.staff import words
+from hotline.staff.pages import NAVIGATION
+from hotline.staff.roles import TITLES
+
+PAGES = Path("hotline/staff/templates")
+
+
+def test_every_text_has_its_english() -> None:
+    written = {
+        text
+        for page in PAGES.glob("*.html")
+        for text in re.findall(r"""\bt\(["']([^"']+)["']\)""", page.read_text("utf-8"))
+    }
+    listed = {*words.DONE.values(), *words.FAULTS.values(), *words.ACTIONS.values(), *TITLES.values()}
+    known = written | listed | {label for _, label, _ in NAVIGATION} | set(words.LISTED)
+    assert known - words.ENGLISH.keys() == set()
+    assert words.ENGLISH.keys() - known == set()
+
+
+def test_templates_say_nothing_without_asking_for_the_language() -> None:
+    for page in PAGES.glob("*.html"):
+        bare = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", page.read_text("utf-8"), flags=re.DOTALL)
+        assert not re.findall(r"[\u4e00-\u9fff]+", bare), page.name
+
+
+def test_no_page_carries_script_or_style_of_its_own() -> None:
+    """The policy forbids them; a page that needed them would break silently."""
+    for page in PAGES.glob("*.html"):
+        text = page.read_text("utf-8")
+        assert not re.search(r"<style|\bstyle=|\bon[a-z]+=|<script(?! src=)|javascript:|https?://", text), page.name
