@@ -127,7 +127,7 @@ def _state(dice: Random, born: date) -> str:
     """Mostly 正常; who has retired has mostly taken the money."""
     if born.year < 1964:
         return dice.choices(("01", "02", "05"), (2, 3, 5))[0]
-    return dice.choices(("01", "02", "04", "05", "06", "99"), (88, 6, 2, 2, 1.5, 0.5))[0]
+    return dice.choices(("01", "02", "03", "04", "05", "06", "99"), (87, 6, 1, 2, 2, 1.5, 0.5))[0]
 
 
 def _employer(dice: Random, index: int) -> int:
@@ -137,7 +137,7 @@ def _employer(dice: Random, index: int) -> int:
 
 def _id_card(index: int, born: date, district: str) -> str:
     body = f"{DISTRICTS[district]}{born:%Y%m%d}{index % 1000:03d}"
-    return body + str(ric.calc_check_digit(body))
+    return body + ric.calc_check_digit(body + "0")  # it wants a whole number, and looks at its first 17
 
 
 def _pin(account: str, id_card: str | None, birth: date | None) -> str:

@@ -1,0 +1,121 @@
+"""Three tries, counted before they are compared, for the account and for the calling number; on both engines."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.pins import LIGHT, Pins
+from fund.privacy import Privacy
+from fund.tables import PINS, metadata
+
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+ACCOUNT, PIN, WRONG, CALLER = "321100123", "135790", "246802", "13900000001"
+PRIVACY = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
+
+
+@pytest.fixture
+async def pins(engine: AsyncEngine) -> AsyncIterator[Pins]:
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    pins = Pins(engine, PRIVACY, cost=LIGHT)
+    await pins.seed([(ACCOUNT, PIN), ("321100999", PIN)], AT)
+    yield pins
+
+
+async def outcome(pins: Pins, pin: str, *, account: str = ACCOUNT, caller: str | None = CALLER, later: float = 0) -> str:
+    return (await pins.check(account, caller, pin, AT + timedelta(hours=later))).outcome
+
+
+async def test_right_and_wrong(pins: Pins) -> None:
+    assert await outcome(pins, PIN) == "ok"
+    checked = await pins.check(ACCOUNT, CALLER, WRONG, AT)
+    assert (checked.outcome, checked.attempts_left) == ("wrong", 2)
+
+
+async def test_the_third_wrong_one_locks_even_the_right_one_out(pins: Pins) -> None:
+    assert [await outcome(pins, WRONG) for _ in range(3)] == ["wrong", "wrong", "locked"]
+    locked = await pins.check(ACCOUNT, CALLER, PIN, AT)
+    assert (locked.outcome, locked.locked_until) == ("locked", AT + timedelta(hours=24))
+    assert await outcome(pins, PIN, later=23.9) == "locked"
+    assert await outcome(pins, PIN, later=24.1) == "ok"
+
+
+async def test_the_account_is_locked_whoever_calls_and_the_caller_whatever_account(pins: Pins) -> None:
+    for _ in range(3):
+        await outcome(pins, WRONG)
+    assert await outcome(pins, PIN, caller="13900000777") == "locked"
+    assert await outcome(pins, PIN, account="321100999") == "locked"
+    assert await outcome(pins, PIN, account="321100999", caller=None) == "ok"
+
+
+async def test_a_right_one_clears_the_account_but_gives_the_number_back_only_what_it_spent_there(pins: Pins) -> None:
+    """Two wrong guesses at a stranger's account are not washed off by a right call to one's own."""
+    for account in ("321100555", "321100556"):
+        assert await outcome(pins, WRONG, account=account) in ("wrong", "unset")
+    assert await outcome(pins, PIN) == "ok"
+    assert await outcome(pins, WRONG, account="321100557") in ("locked", "unset")
+    assert await outcome(pins, WRONG, account="321100558") == "locked"
+
+
+async def test_nobody_learns_whether_an_account_exists(pins: Pins) -> None:
+    checked = [await pins.check("321100404", None, PIN, AT, known=False) for _ in range(3)]
+    assert [(one.outcome, one.attempts_left) for one in checked] == [("wrong", 2), ("wrong", 1), ("locked", 0)]
+
+
+async def test_guesses_side_by_side_get_no_extra_tries(pins: Pins) -> None:
+    guesses = [f"{guess:06d}" for guess in range(100_000, 100_030)]
+    found = Counter(await asyncio.gather(*(outcome(pins, guess, caller=None) for guess in guesses)))
+    assert found["wrong"] == 2 and found["locked"] == 28
+
+
+async def test_an_account_without_a_pin(pins: Pins) -> None:
+    assert await outcome(pins, PIN, account="321100777") == "unset"
+
+
+async def test_a_pin_is_set_by_entering_it_twice(pins: Pins) -> None:
+    assert await pins.offer(ACCOUNT, "123456", None, None, AT) == "weak"
+    assert await pins.confirm(ACCOUNT, "123456", AT) == "expired"
+    assert await pins.offer(ACCOUNT, "928374", None, date(1985, 6, 18), AT) == "ok"
+    assert await pins.confirm(ACCOUNT, "928375", AT) == "differs"
+    assert await pins.confirm(ACCOUNT, "928374", AT) == "expired", "an offer is used up, right or wrong"
+    await pins.offer(ACCOUNT, "928374", None, None, AT)
+    assert await pins.confirm(ACCOUNT, "928374", AT + timedelta(minutes=11)) == "expired"
+    for _ in range(3):
+        await outcome(pins, WRONG, caller=None)
+    await pins.offer(ACCOUNT, "928374", None, None, AT)
+    assert await pins.confirm(ACCOUNT, "928374", AT) == "set"
+    assert await outcome(pins, "928374", caller=None) == "ok", "a new PIN ends the lock"
+
+
+async def test_what_is_kept_is_argon2id_bound_to_its_account(pins: Pins, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        rows = (await connection.execute(select(PINS))).all()
+        assert all(row.hash.startswith("$argon2id$") and ACCOUNT not in row.account for row in rows)
+        assert len({row.hash for row in rows}) == 2
+        one, other = (row.account for row in rows)
+        await connection.execute(  # a thief with write access moves a known hash into another's row
+            text("UPDATE pins SET hash = (SELECT hash FROM pins WHERE account = :one) WHERE account = :other"),
+            {"one": one, "other": other},
+        )
+    assert sorted([await outcome(pins, PIN, caller=None), await outcome(pins, PIN, account="321100999", caller=None)]) == ["ok", "wrong"]
+
+
+async def test_tidying_forgets_what_is_over(pins: Pins, engine: AsyncEngine) -> None:
+    await outcome(pins, WRONG)
+    await pins.offer(ACCOUNT, "928374", None, None, AT)
+    await pins.tidy(AT + timedelta(hours=1))
+    async with engine.connect() as connection:
+        counts = [
+            (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
+            for table in ("pin_tries", "pin_offers")
+        ]
+    assert counts == [2, 0]
+    await pins.tidy(AT + timedelta(hours=25))
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM pin_tries"))).scalar_one() == 0

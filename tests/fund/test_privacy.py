@@ -1,0 +1,45 @@
+"""Masks, digests and seals."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from fund.privacy import Privacy, Unreadable, mask_name, mask_number
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"), [("13900000001", "*******0001"), ("321100123", "*****0123"), ("0001", "****"), ("", "")]
+)
+def test_numbers_show_their_last_four(number: str, masked: str) -> None:
+    assert mask_number(number) == masked
+
+
+@pytest.mark.parametrize(("name", "masked"), [("王小明", "**明"), ("李四", "*四"), ("李", "*"), ("", "")])
+def test_names_show_their_last_character(name: str, masked: str) -> None:
+    assert mask_name(name) == masked
+
+
+def test_a_seal_opens_under_its_own_keys_only() -> None:
+    sealed = Privacy(b"p" * 32, [OLD]).seal("余额 12345.67")
+    assert "12345" not in sealed.decode()
+    assert Privacy(b"p" * 32, [OLD]).open(sealed) == "余额 12345.67"
+    for wrong in (sealed[:-1], b"", sealed.replace(sealed[10:12], b"AA")):
+        with pytest.raises(Unreadable):
+            Privacy(b"p" * 32, [OLD]).open(wrong)
+    with pytest.raises(Unreadable):
+        Privacy(b"p" * 32, [NEW]).open(sealed)
+
+
+def test_keys_are_rotated_by_a_new_one_in_front() -> None:
+    sealed = Privacy(b"p" * 32, [OLD]).seal("text")
+    both = Privacy(b"p" * 32, [NEW, OLD])
+    assert both.open(sealed) == "text"
+    assert Privacy(b"p" * 32, [NEW]).open(both.reseal(sealed)) == "text"
+
+
+def test_a_digest_depends_on_pepper_and_purpose() -> None:
+    one = Privacy(b"p" * 32, [OLD])
+    assert one.digest("caller", "13900000001") == Privacy(b"p" * 32, [NEW]).digest("caller", "13900000001")
+    others = {one.digest("account", "13900000001"), Privacy(b"q" * 32, [OLD]).digest("caller", "13900000001")}
+    assert one.digest("caller", "13900000001") not in others and len(others) == 2
