@@ -23,6 +23,7 @@ from fund.statements import Row, Statement
 from fund.views import EMPLOYEE, VIEWS, text_bind
 
 log = structlog.get_logger()
+CLOSE_SECONDS = 5.0  # longer than SQLite's busy timeout of a database that is only read
 
 
 class LedgerAway(Exception):
@@ -87,6 +88,11 @@ class Ledger:
         """Returns when all views answer with all their columns. Raises LedgerAway."""
         for probe in _PROBES:
             await self._ask(probe)
+
+    async def close(self) -> None:
+        """Wait for the look-ups given up on: a loop that ends under a driver still letting go would hang."""
+        if self._late:
+            await asyncio.wait(self._late, timeout=CLOSE_SECONDS)
 
     async def _ask(self, statement: Statement, **values: Any) -> list[Row]:
         task = asyncio.create_task(statement.fetch(self._engine, **values))

@@ -5,12 +5,14 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.demo import DemoPerson
 from fund.ledger import Ledger
@@ -30,7 +32,7 @@ from ivr.lines import asterisk, audio
 from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
 from ivr.prompts import Prompts
-from ivr.records import CallRecords
+from ivr.records import CallRecords, remove_old
 from ivr.utterance import Utterance
 from ivr.versions import FlowVersions
 from sms.housekeeping import Chore, Housekeeper
@@ -64,6 +66,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         ledger_engine = open_database(settings.ledger_url, read_only=True)
         stack.push_async_callback(ledger_engine.dispose)
         ledger = Ledger(ledger_engine, settings.ledger_limit_seconds)
+        stack.push_async_callback(ledger.close)
 
         text = open_text(settings.sms, engine, privacy, ledger)
         stack.push_async_callback(text.stop)
@@ -100,6 +103,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             stack.push_async_callback(flows.stop)
 
             pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
+            housekeeper = Housekeeper(_chores(engine, pins, settings.keep_calls_days))
+            housekeeper.start()
+            stack.push_async_callback(housekeeper.stop)
             world = FundWorld(ledger, pins, text, lambda name, at: flows.current.hours.is_open(name, at), records.note)
             switchboard = Switchboard(flows, world, records)
             prompts = open_prompts(settings, privacy)
@@ -119,6 +125,14 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, staff, people)
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
+
+
+def _chores(engine: AsyncEngine, pins: Pins, keep_calls_days: int) -> list[Chore]:
+    """What the voice side does now and then."""
+    return [
+        Chore("forget pin tries", 3600, lambda: pins.tidy(china_now())),
+        Chore("remove old calls", 86_400, lambda: remove_old(engine, china_now() - timedelta(days=keep_calls_days))),
+    ]
 
 
 def _address(prompts: Prompts) -> Address:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -25,6 +25,7 @@ from ivr.tables import audit, call_steps, calls
 log = structlog.get_logger()
 PATIENCE_SECONDS = 0.25
 RETRY_SECONDS = 2.0
+AT_ONCE = 500  # calls removed in one transaction, so that a new call never waits long behind it
 MOST_WAITING = 20_000  # calls kept in memory while the database is away; beyond, the oldest are let go
 
 
@@ -180,6 +181,20 @@ class CallRecords:
         except BaseException:
             self._calls, self._steps, self._audit = rows | self._calls, steps | self._steps, notes + self._audit
             raise
+
+
+async def remove_old(engine: AsyncEngine, before: datetime) -> int:
+    """Remove calls that started before a moment, their ways and what was looked at in them. Returns how many calls."""
+    removed = 0
+    while True:
+        async with engine.begin() as connection:
+            old = select(calls.c.id).where(calls.c.started_at < before).limit(AT_ONCE)
+            ids = (await connection.execute(old)).scalars().all()
+            for table, column in ((call_steps, call_steps.c.call_id), (audit, audit.c.call_id), (calls, calls.c.id)):
+                await connection.execute(delete(table).where(column.in_(ids)))
+        removed += len(ids)
+        if len(ids) < AT_ONCE:
+            return removed
 
 
 def _step_row(call_id: str, n: int, node: str, at: datetime, seconds: float | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Housekeeper:
             try:
                 await chore.run()
             except Exception as fault:
-                log.exception("texts.chore_failed", chore=chore.name, fault=type(fault).__name__)
+                log.exception("chore_failed", chore=chore.name, fault=type(fault).__name__)
             await asyncio.sleep(chore.seconds)
 
 

@@ -12,7 +12,7 @@ from fund.privacy import Privacy
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from ivr.call import Call
-from ivr.records import CallRecords
+from ivr.records import CallRecords, remove_old
 from ivr.state import State
 from ivr.tables import audit, call_steps, calls
 from tests.ivr.golden import BEGIN
@@ -115,3 +115,21 @@ async def test_many_calls_at_once(engine: AsyncEngine) -> None:
     await records.stop()
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM calls"))).scalar() == len(many)
+
+
+async def test_old_calls_are_removed_with_all_that_belongs_to_them(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    old, new = a_call(), a_call(started=(BEGIN + timedelta(days=10)).isoformat())
+    old.id, new.id = "old", "new"
+    for call in (old, new):
+        call.steps = [("main/welcome", BEGIN)]
+        records.note(call.id, "identify", "ok", "321100123", BEGIN)
+        await records.save(call)
+    await records.stop()
+    assert await remove_old(engine, BEGIN + timedelta(days=1)) == 1
+    assert await remove_old(engine, BEGIN + timedelta(days=1)) == 0
+    async with engine.connect() as connection:
+        for table, column in ((calls, calls.c.id), (call_steps, call_steps.c.call_id), (audit, audit.c.call_id)):
+            assert (await connection.execute(select(column))).scalars().all() == ["new"], table.name
