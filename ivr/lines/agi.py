@@ -108,7 +108,10 @@ class AgiCall:
     # commands
 
     async def get_data(self, file: str, wait_ms: int, most: int) -> Digits:
-        """Play, then collect up to `most` keys with `wait_ms` of silence allowed. A key cuts the file; `""`: none."""
+        """Play, then collect up to `most` keys with `wait_ms` of silence allowed. A key cuts the file; `""`: none.
+
+        A `wait_ms` of 0 means the channel's own: TIMEOUT(response) for the first key, TIMEOUT(digit) between keys.
+        """
         reply = await self.send(command("GET DATA", file, str(wait_ms), str(most)))
         if reply.result == "-1":
             raise await self._failure(file)

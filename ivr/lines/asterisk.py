@@ -5,6 +5,11 @@ Asterisk's dialplan is the caller's safety net (`deploy/asterisk/extensions.conf
 ahead before each thing that takes time, so that a frozen service loses the call to people; and a connection on which we
 stay silent too long is closed (`ivr.lines.agi`).
 
+A frozen service holds a caller for the rest of the prompt, one wait of the node and `SILENT_SECONDS`, and in a field of
+several keys `PAUSE_SECONDS` more for each key of a command: with the usual wait of 5 s, people are called 9 s after the
+end of a menu, 13 s after the end of the question for a PIN. So keys that follow each other quickly come in one command,
+and after a pause the next command waits anew: a slow caller has the node's whole wait for every key.
+
 Asterisk throws away keys pressed between two commands. That gap is a fraction of a millisecond when we answer at once;
 when we do not, silence is played that any key cuts, and the key is kept.
 """
@@ -23,12 +28,14 @@ from fund.phone import caller_number
 from ivr.actions import Listen, Say, Transfer
 from ivr.call import LAST_RESORT_QUEUE, Switchboard
 from ivr.keys import Keypad
-from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, ProtocolFault
+from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, Digits, ProtocolFault
 from ivr.utterance import Utterance
 
 log = structlog.get_logger()
 
 SILENT_SECONDS = 4.0  # a caller who hears nothing for so long, outside a question's own wait, is taken from us
+PAUSE_SECONDS = 0.8  # keys no further apart come in one command,
+BURST_KEYS = 6  # and so many at most
 OVERHEAR_SECONDS = 0.02  # after so long without a command, keys are overheard
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
 SILENCE_FILE = "silence/10"  # of Asterisk's own sounds
@@ -61,6 +68,7 @@ class AsteriskLine:
         self._loop = asyncio.get_running_loop()
         self._gap: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
+        self._pace: dict[str, float] = {}
         self.told = False  # whether the dialplan knows what comes after us
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
@@ -120,21 +128,29 @@ class AsteriskLine:
             self._keys.press(key)  # if it was only the `#` of the field before, go on from where it cut us off
 
     async def _collect(self, words: Utterance, listen: Listen) -> str | None:
-        wait_ms = round(listen.wait_seconds * 1000)
         digits, finished = self._keys.take(listen.most)
         while not finished:
-            room = listen.most - len(digits)
+            room = min(listen.most - len(digits), BURST_KEYS)
             heard = await self._played(
                 _NOTHING if digits else words,
-                listen.wait_seconds * min(room, 20),
-                partial(self._agi.get_data, wait_ms=wait_ms, most=room),
+                listen.wait_seconds + (room - 1) * PAUSE_SECONDS,
+                partial(self._keys_of, wait_seconds=listen.wait_seconds, most=room),
             )
             self._keys.press(heard.digits + "#" * (heard.ended_by == "key"))
             digits, finished = self._keys.take(listen.most, digits)
-            if heard.ended_by == "timeout":
+            if heard.ended_by == "timeout" and not heard.digits:
                 break
         self._expect_closing()
         return digits or None
+
+    async def _keys_of(self, file: str, wait_seconds: float, most: int) -> Digits:
+        if most == 1:
+            return await self._agi.get_data(file, round(wait_seconds * 1000), 1)
+        for name, seconds in (("response", wait_seconds), ("digit", PAUSE_SECONDS)):
+            if self._pace.get(name) != seconds:
+                await self._agi.set_variable(f"TIMEOUT({name})", f"{seconds:.1f}")
+                self._pace[name] = seconds
+        return await self._agi.get_data(file, 0, most)
 
     async def _played(self, words: Utterance, wait_seconds: float, command: Callable[[str], Awaitable[T]]) -> T:
         """Run a command with the sound of these words, once more if the sound was not there.

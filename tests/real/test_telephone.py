@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
+import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -36,8 +37,17 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, A
         except NoAsterisk as reason:
             pytest.skip(str(reason))
         stack.enter_context(running)
+        make_lockable(running)
         stack.enter_context(asterisk)
         yield running, asterisk
+
+
+def make_lockable(running: Running) -> None:
+    """Give the demo ledger a journal under which one writer can make every reader wait: see `slow_ledger`."""
+    running.stop()
+    with closing(sqlite3.connect(running.home / "ledger.db")) as ledger:
+        assert ledger.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    running.start()
 
 
 def telephone(folder: Path, number: str = "13900000001") -> Baresip:
@@ -108,6 +118,19 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
     assert PIN not in running.events() and PIN not in asterisk.console()
 
 
+async def test_a_slow_caller_is_never_taken_away(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
+    """A pause of nearly the whole wait before every key of the PIN: longer than any time limit of a frozen service."""
+    running, asterisk = lines
+    async with telephone(tmp_path) as phone:
+        async with call_at("identification", phone, running, asterisk):
+            for key in PIN[3:]:
+                await asyncio.sleep(4.2)
+                await phone.press(key)
+        await step_of(running, "account/balance")
+        await phone.command("hangup")
+        await phone.until("CALL_CLOSED")
+
+
 @pytest.mark.parametrize("number", ["anonymous", "+8613900000001", "008613900000001", "1" * 60, "a%0d%0ab;x=1"])
 async def test_any_caller_id_is_served(lines: tuple[Running, Asterisk], tmp_path: Path, number: str) -> None:
     running, asterisk = lines
@@ -130,17 +153,36 @@ async def registered(asterisk: Asterisk, name: str) -> None:
 MOMENTS = ["prompt", "identification", "look-up"]
 
 
-async def come_to(moment: str, phone: Baresip, running: Running, before: int) -> None:
-    """Bring a call to the moment at which the service is to be lost; there were `before` others."""
+@contextmanager
+def slow_ledger(running: Running) -> Iterator[None]:
+    """Nobody can read the ledger meanwhile."""
+    with closing(sqlite3.connect(running.home / "ledger.db", isolation_level=None)) as ledger:
+        ledger.execute("BEGIN EXCLUSIVE")
+        yield
+        ledger.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def call_at(moment: str, phone: Baresip, running: Running, asterisk: Asterisk) -> AsyncIterator[None]:
+    """A call brought to the moment at which the service is to be lost."""
+    before = len(running.calls())
+    await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
     await step_of(running, "main/main", after=before)
     if moment == "prompt":
         await asyncio.sleep(1)
+        yield
         return
     await phone.press("1")
     await step_of(running, "account/who")
     await asyncio.sleep(1)
-    if moment == "look-up":
+    if moment == "identification":
+        await phone.press(PIN[:3])
+        yield
+        return
+    with slow_ledger(running):
         await phone.press(PIN)
+        await asyncio.sleep(1.2)  # "please wait" is being said
+        yield
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -148,9 +190,8 @@ async def test_a_call_goes_on_after_a_restart(lines: tuple[Running, Asterisk], t
     running, asterisk = lines
     before = len(running.calls())
     async with telephone(tmp_path) as phone:
-        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
-        await come_to(moment, phone, running, before)
-        running.stop(signal.SIGKILL)
+        async with call_at(moment, phone, running, asterisk):
+            running.stop(signal.SIGKILL)
         running.start()
         await asyncio.sleep(4)
         await phone.press("0")
@@ -163,31 +204,34 @@ async def test_a_call_goes_on_after_a_restart(lines: tuple[Running, Asterisk], t
         await phone.until("CALL_CLOSED")
 
 
-async def reach_people(running: Running, asterisk: Asterisk, folder: Path, lose: Callable[[], None]) -> None:
-    """A call whose service is lost while it asks for the PIN is answered by an agent."""
-    before = len(running.calls())
+async def reach_people(
+    running: Running, asterisk: Asterisk, folder: Path, lose: Callable[[], None], moment: str = "identification"
+) -> float:
+    """A call whose service is lost is answered by an agent: after how many seconds."""
     async with (
         agent(folder / "agent", "agent1", SECRETS["AGENT1_SECRET"], asterisk.sip_port) as desk,
         telephone(folder / "caller") as phone,
     ):
         await registered(asterisk, "agent1")  # baresip may have told so before it could be heard
-        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
-        await come_to("identification", phone, running, before)
-        began = time.monotonic()
-        lose()
-        await desk.until("CALL_ESTABLISHED", 30)
-        print(f"a person after {time.monotonic() - began:.1f} s")
-        await phone.command("hangup")
-        await desk.until("CALL_CLOSED", 10)
+        async with call_at(moment, phone, running, asterisk):
+            began = time.monotonic()
+            await asyncio.to_thread(lose)
+            await desk.until("CALL_ESTABLISHED", 30)
+            seconds = time.monotonic() - began
+            await phone.command("hangup")
+            await desk.until("CALL_CLOSED", 10)
+    return seconds
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("how", "moment"), [(signal.SIGTERM, "identification"), *((signal.SIGKILL, moment) for moment in MOMENTS)]
+)
 async def test_a_caller_without_a_service_reaches_people(
-    lines: tuple[Running, Asterisk], tmp_path: Path, how: signal.Signals
+    lines: tuple[Running, Asterisk], tmp_path: Path, how: signal.Signals, moment: str
 ) -> None:
     running, asterisk = lines
     try:
-        await reach_people(running, asterisk, tmp_path, lambda: running.stop(how))
+        assert await reach_people(running, asterisk, tmp_path, lambda: running.stop(how), moment) < 5
     finally:
         running.start()
 
@@ -195,6 +239,6 @@ async def test_a_caller_without_a_service_reaches_people(
 async def test_a_caller_of_a_frozen_service_reaches_people(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
     try:
-        await reach_people(running, asterisk, tmp_path, running.freeze)
+        assert await reach_people(running, asterisk, tmp_path, running.freeze) < 30
     finally:
         running.thaw()
