@@ -5,7 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,7 +32,7 @@ from ivr.lines import asterisk, audio
 from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
 from ivr.prompts import Prompts
-from ivr.records import CallRecords, remove_old
+from ivr.records import CallRecords, forget_callers, remove_old
 from ivr.utterance import Utterance
 from ivr.versions import FlowVersions
 from sms.housekeeping import Chore, Housekeeper
@@ -88,6 +88,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             records = CallRecords(engine, privacy)
             await records.start()
             stack.push_async_callback(records.stop)
+            records.written.append(partial(staff.live.tell, "calls"))
 
             flows = FlowVersions(
                 settings.flows,
@@ -103,7 +104,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             stack.push_async_callback(flows.stop)
 
             pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
-            housekeeper = Housekeeper(_chores(engine, pins, settings.keep_calls_days))
+            housekeeper = Housekeeper(_chores(engine, pins, settings))
             housekeeper.start()
             stack.push_async_callback(housekeeper.stop)
             world = FundWorld(ledger, pins, text, lambda name, at: flows.current.hours.is_open(name, at), records.note)
@@ -127,11 +128,16 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
 
 
-def _chores(engine: AsyncEngine, pins: Pins, keep_calls_days: int) -> list[Chore]:
+def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
     """What the voice side does now and then."""
+
+    def ago(days: int) -> datetime:
+        return china_now() - timedelta(days=days)
+
     return [
         Chore("forget pin tries", 3600, lambda: pins.tidy(china_now())),
-        Chore("remove old calls", 86_400, lambda: remove_old(engine, china_now() - timedelta(days=keep_calls_days))),
+        Chore("forget callers", 3600, lambda: forget_callers(engine, ago(settings.keep_callers_days))),
+        Chore("remove old calls", 86_400, lambda: remove_old(engine, ago(settings.keep_calls_days))),
     ]
 
 

@@ -6,7 +6,7 @@ changed nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ivr.utterance import Utterance
 
@@ -16,6 +16,13 @@ class Entered:
     """A node began; for the records."""
 
     node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """In the node entered last, nothing came (`silence`) or nothing that fits (`wrong`); for the records."""
+
+    how: Literal["silence", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +73,4 @@ class HangUp:
     """End the call after what was said."""
 
 
-Action = Entered | Say | Listen | LookUp | Transfer | HangUp
+Action = Entered | Missed | Say | Listen | LookUp | Transfer | HangUp

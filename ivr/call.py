@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say, Transfer
 from ivr.engine import step
 from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.flow import Flow
@@ -48,6 +48,7 @@ class Call:
     line: str
     state: State
     steps: list[tuple[str, datetime]] = field(default_factory=list)  # nodes entered, and when; not yet recorded
+    missed: list[str] = field(default_factory=list)  # silences and wrong keys in the last node; not yet recorded
     ended_at: datetime | None = None
 
 
@@ -140,6 +141,8 @@ class Switchboard:
                 if isinstance(action, Entered):
                     call.steps.append((action.node, event.at))
                     ENTERED.labels(action.node).inc()
+                elif isinstance(action, Missed):
+                    call.missed.append(action.how)
             await self._records.save(call)
             says += [action for action in actions if isinstance(action, Say)]
             happened = await self._perform(call, flow, line, says, actions[-1:])

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 from fund.fields import REPORTS, Field
 from ivr import asking, identifying, setting_pin, transferring
-from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say
 from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.flow import (
     AskNode,
@@ -154,6 +154,7 @@ class Turn:
             transferring.hand_over(self, self.node)
             return
         self.state.silences += 1
+        self.actions.append(Missed("silence"))
         if not self._out_of_patience(self.state.silences):
             self.phrase("silence" if self.state.silences == 1 else "silence_again")
             self.prompt(short=True)
@@ -362,6 +363,7 @@ class Turn:
     def wrong(self, phrase: str, **values: tuple[str, Any]) -> None:
         """A wrong key or an answer that cannot be: say so and ask again, or let a person help."""
         self.state.wrongs += 1
+        self.actions.append(Missed("wrong"))
         if not self._out_of_patience(self.state.wrongs):
             self.phrase(phrase, **values)
             self.prompt(short=True)

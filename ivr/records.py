@@ -6,12 +6,13 @@ not be written stays in memory and is written when the database is back.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 PATIENCE_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 AT_ONCE = 500  # calls removed in one transaction, so that a new call never waits long behind it
+_COUNTS = {"silence": "silences", "wrong": "wrongs"}
 MOST_WAITING = 20_000  # calls kept in memory while the database is away; beyond, the oldest are let go
 
 
@@ -41,7 +43,8 @@ class CallRecords:
         self._open: dict[str, bytes] = {}  # the sealed state of each unended call, as this node saved it last
         self._steps: dict[tuple[str, int], dict[str, Any]] = {}
         self._audit: list[dict[str, Any]] = []
-        self._last_step: dict[str, tuple[int, str, datetime]] = {}
+        self._last_step: dict[str, dict[str, Any]] = {}  # the row of the node each call is in
+        self.written: list[Callable[[], None]] = []  # who wants to hear that something was written
         self._batch: asyncio.Future[None] | None = None
         self._wanted = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -78,14 +81,12 @@ class CallRecords:
             return self._opened(call_id, unwritten["state"])
         query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
         step = call_steps.c
-        last = (
-            select(step.n, step.node, step.entered_at).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
-        )
+        last = select(call_steps).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS * 4), self._engine.connect() as connection:
                 sealed = (await connection.execute(query)).scalar_one_or_none()
                 if sealed and (row := (await connection.execute(last)).first()):
-                    self._last_step[call_id] = (row.n, row.node, row.entered_at)
+                    self._last_step[call_id] = dict(row._mapping)
         except (SQLAlchemyError, OSError, TimeoutError) as fault:
             log.error("call_state_unreadable", call=call_id, fault=type(fault).__name__)
             sealed = self._open.get(call_id)
@@ -122,16 +123,20 @@ class CallRecords:
             "started_at": state.began(),
             "ended_at": call.ended_at,
             "state": None if call.ended_at else self._privacy.seal(state.to_json()),
+            "who": self._privacy.seal(_who(state)) if call.ended_at else None,
         }
 
     def _person(self, account: str) -> str:
         return self._privacy.digest("account", account)
 
     def _take_steps(self, call: Call) -> None:
+        for how in call.missed:
+            self._count_missed(call.id, _COUNTS[how])
+        call.missed.clear()
         for node, at in call.steps:
             n = self._close_step(call.id, at)
-            self._last_step[call.id] = (n, node, at)
-            self._steps[call.id, n] = _step_row(call.id, n, node, at, None)
+            row = {"call_id": call.id, "n": n, "node": node, "entered_at": at, "seconds": None}
+            self._last_step[call.id] = self._steps[call.id, n] = row | {"silences": 0, "wrongs": 0}
         call.steps.clear()
         if call.ended_at:
             self._close_step(call.id, call.ended_at)
@@ -139,11 +144,14 @@ class CallRecords:
 
     def _close_step(self, call_id: str, at: datetime) -> int:
         """Give the last step its seconds; the number of the next one."""
-        if call_id not in self._last_step:
+        if not (row := self._last_step.get(call_id)):
             return 0
-        n, node, entered = self._last_step[call_id]
-        self._steps[call_id, n] = _step_row(call_id, n, node, entered, (at - entered).total_seconds())
-        return n + 1
+        self._steps[call_id, row["n"]] = row | {"seconds": (at - row["entered_at"]).total_seconds()}
+        return int(row["n"]) + 1
+
+    def _count_missed(self, call_id: str, count: str) -> None:
+        if row := self._last_step.get(call_id):
+            self._last_step[call_id] = self._steps[call_id, row["n"]] = row | {count: row[count] + 1}
 
     async def _written(self) -> None:
         if self._batch is None:
@@ -181,6 +189,8 @@ class CallRecords:
         except BaseException:
             self._calls, self._steps, self._audit = rows | self._calls, steps | self._steps, notes + self._audit
             raise
+        for tell in self.written:
+            tell()
 
 
 async def remove_old(engine: AsyncEngine, before: datetime) -> int:
@@ -197,8 +207,16 @@ async def remove_old(engine: AsyncEngine, before: datetime) -> int:
             return removed
 
 
-def _step_row(call_id: str, n: int, node: str, at: datetime, seconds: float | None) -> dict[str, Any]:
-    return {"call_id": call_id, "n": n, "node": node, "entered_at": at, "seconds": seconds}
+async def forget_callers(engine: AsyncEngine, before: datetime) -> None:
+    """Forget who called in calls that ended before a moment; what remains of them is masked or digested."""
+    known = update(calls).where(calls.c.who.is_not(None), calls.c.ended_at < before)
+    async with engine.begin() as connection:
+        await connection.execute(known.values(who=None))
+
+
+def _who(state: State) -> str:
+    """What the people who take the call may need to know of it when its state is gone."""
+    return json.dumps({"caller": state.caller, **(state.person or {})}, ensure_ascii=False)
 
 
 def _upsert(statement: Any, keys: Sequence[str]) -> Any:

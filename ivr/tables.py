@@ -23,6 +23,13 @@ calls = Table(
     Column("started_at", Moment, nullable=False, index=True),
     Column("ended_at", Moment),
     Column("state", LargeBinary, comment="sealed; gone when the call has ended"),
+    Column("who", LargeBinary, comment="sealed JSON: caller, kind, account; from the end of the call, for some days"),
+)
+Index(
+    "calls_who",
+    calls.c.ended_at,
+    sqlite_where=calls.c.who.is_not(None),
+    postgresql_where=calls.c.who.is_not(None),
 )
 
 call_steps = Table(
@@ -33,6 +40,8 @@ call_steps = Table(
     Column("node", String(130), nullable=False),
     Column("entered_at", Moment, nullable=False),
     Column("seconds", Float, comment="until the next node or the end; null while in it"),
+    Column("silences", Integer, nullable=False, comment="how often nothing was pressed in time"),
+    Column("wrongs", Integer, nullable=False, comment="how often something else than what was asked for came"),
 )
 
 audit = Table(

@@ -6,7 +6,7 @@ the wait and during it, so that a caller learns them once: 1 wait, 2 call-back, 
 
 from typing import TYPE_CHECKING
 
-from ivr.actions import Transfer
+from ivr.actions import Missed, Transfer
 from ivr.events import Answered, LeftQueue, Served, TransferFailed
 from ivr.flow import TransferNode
 
@@ -68,6 +68,7 @@ def keyed(turn: "Turn", node: TransferNode, digits: str) -> None:
         hand_over(turn, node)
     else:
         turn.state.wrongs += 1
+        turn.actions.append(Missed("wrong"))
         if turn.state.wrongs >= turn.flow.patience(turn.state.node)[0].tries:
             hand_over(turn, node)
         else:

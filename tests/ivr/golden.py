@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Say, Transfer
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say, Transfer
 from ivr.call import CHINA
 from ivr.engine import step
 from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
@@ -102,3 +102,5 @@ def line_of(action: Action) -> str:
             return f"transfer {queue}" + (f" keys {keys}" if keys else "") + (f" overflow {overflow:g}s" if overflow else "")
         case HangUp():
             return "hang up"
+        case Missed():
+            return ""  # plain from what is said

@@ -1,6 +1,7 @@
 """Calls as they are kept, on SQLite and PostgreSQL: resumed from their state, written behind, masked."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from fund.privacy import Privacy
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from ivr.call import Call
-from ivr.records import CallRecords, remove_old
+from ivr.records import CallRecords, forget_callers, remove_old
 from ivr.state import State
 from ivr.tables import audit, call_steps, calls
 from tests.ivr.golden import BEGIN
@@ -133,3 +134,47 @@ async def test_old_calls_are_removed_with_all_that_belongs_to_them(engine: Async
     async with engine.connect() as connection:
         for table, column in ((calls, calls.c.id), (call_steps, call_steps.c.call_id), (audit, audit.c.call_id)):
             assert (await connection.execute(select(column))).scalars().all() == ["new"], table.name
+
+
+async def test_silences_and_wrong_keys_are_counted_where_they_happened(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    call = a_call()
+    call.steps = [("main/welcome", BEGIN), ("main/main", BEGIN)]
+    await records.save(call)
+    call.missed = ["silence", "wrong"]
+    await records.save(call)
+    await records.stop()
+
+    again = CallRecords(engine, PRIVACY)
+    await again.start()
+    await again.resume(call.id)
+    call.missed, call.steps = ["silence"], [("main/agent", BEGIN + timedelta(seconds=9))]
+    await again.save(call)
+    await again.stop()
+    async with engine.connect() as connection:
+        rows = (await connection.execute(select(call_steps).order_by(call_steps.c.n))).all()
+    assert [(row.node, row.seconds, row.silences, row.wrongs) for row in rows] == [
+        ("main/welcome", 0, 0, 0),
+        ("main/main", 9, 2, 1),
+        ("main/agent", None, 0, 0),
+    ]
+
+
+async def test_who_called_is_kept_sealed_past_the_end(engine: AsyncEngine) -> None:
+    await upgrade(engine)
+    records = CallRecords(engine, PRIVACY)
+    await records.start()
+    call = a_call(person={"kind": "employee", "account": "321100123"})
+    call.ended_at = BEGIN
+    await records.save(call)
+    await records.stop()
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(calls))).one()
+    assert row.state is None
+    assert json.loads(PRIVACY.open(row.who)) == {"caller": "13900000001", "kind": "employee", "account": "321100123"}
+    await forget_callers(engine, BEGIN)
+    await forget_callers(engine, BEGIN + timedelta(seconds=1))
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(calls))).one().who is None
