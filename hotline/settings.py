@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         "", description="a voice of your own: text on its input, a WAV on its output; {language}"
     )
     pin_lock_hours: float = Field(24.0, gt=0, description="how long three wrong PINs lock phone enquiries")
-    keep_callers_days: int = Field(30, ge=1, description="who called, sealed, for the people who work on it; then forgotten")
+    keep_callers_days: int = Field(30, ge=1, description="who called, for the people who work on it; then forgotten")
     keep_calls_days: int = Field(730, ge=1, description="records of calls and of who looked at what; then removed")
 
     staff_idle_minutes: float = Field(60.0, gt=0, description="how long without a click signs staff out")
