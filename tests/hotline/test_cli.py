@@ -1,0 +1,137 @@
+"""The commands other systems and people call, as they call them: `python -m hotline`, its output, its exit codes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hotline.cli import main
+
+HERE = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One installation for all commands, as on a laptop."""
+    return tmp_path_factory.mktemp("home")
+
+
+def hotline(home: Path, *words: str | Path, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hotline", *map(str, words)],
+        cwd=HERE,
+        env=os.environ | {"HOTLINE_HOME": str(home)} | environment,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "spoken"),
+    [
+        ("money", "12345.67", "一万两千三百四十五元六角七分"),
+        ("money", "0.05", "五分"),
+        ("number", "102", "一百零二"),
+        ("percent", "2.85", "百分之二点八五"),
+        ("month", "2026-03", "二零二六年三月"),
+        ("date", "2026-03-05", "二零二六年三月五日"),
+        ("digits", "13900000001", "幺三九零零零零零零零幺"),
+    ],
+)
+def test_say(kind: str, value: str, spoken: str) -> None:
+    done = CliRunner().invoke(main, ["say", kind, value])
+    assert (done.exit_code, done.output.strip()) == (0, spoken)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("money", "abc"), ("date", "2026-02-30"), ("colour", "red"), ("digits", "1" * 99)])
+def test_say_refuses_with_a_reason(kind: str, value: str) -> None:
+    done = CliRunner().invoke(main, ["say", kind, value])
+    assert done.exit_code != 0 and "应为" in done.output
+
+
+def test_demo_tells_people_and_a_key(home: Path) -> None:
+    first, again = (json.loads(hotline(home, "demo", "--json").stdout) for _ in range(2))
+    assert first == again, "the demo is the same every time"
+    assert first["api_key"].startswith("hk_")
+    people = first["people"]
+    assert {True, False} <= {person["bound"] for person in people}
+    for person in people:
+        assert {"name", "phone", "bound", "account", "id_card", "pin", "balance"} <= set(person)
+
+
+def test_try_is_a_telephone(home: Path) -> None:
+    called = hotline(home, "try", "--caller", "13900000001", "--at", "2026-03-02 10:00", typed="1\n135790#\n")
+    heard = called.stdout.splitlines()
+    assert called.returncode == 0, called.stderr
+    assert "欢迎致电" in heard[0]
+    assert any("账户余额为一万两千三百四十五元六角七分" in line for line in heard)
+    assert "135790" not in called.stdout + called.stderr
+
+
+def test_try_tells_a_moment_it_cannot_read(home: Path) -> None:
+    wrong = hotline(home, "try", "--at", "tomorrow")
+    assert wrong.returncode == 2 and "2026-03-02 10:00" in wrong.stderr
+
+
+def test_check_and_test_are_content_with_the_flows(home: Path) -> None:
+    checked, tested = hotline(home, "check"), hotline(home, "test")
+    assert checked.returncode == 0, checked.stdout
+    assert "菜单" in checked.stdout
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_check_names_file_and_line(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.yaml").write_text(
+        "title: 热线\nstart: main\nnodes:\n  main:\n    menu:\n      1: {say: 人工, go: agnet}\n"
+        "    patience: {wait: 5s, tries: 2, then: agent}\n  agent: {transfer: general}\n"
+    )
+    for language, words in (("zh", '是不是 "agent"'), ("en", "agent")):
+        done = hotline(home, "check", tmp_path, HOTLINE_LANGUAGE=language)
+        assert done.returncode == 1
+        assert f"{tmp_path}/main.yaml:6: " in done.stdout and words in done.stdout
+
+
+def test_a_folder_that_is_not_there(home: Path, tmp_path: Path) -> None:
+    for command in ("check", "test"):
+        done = hotline(home, command, tmp_path / "nothing")
+        assert done.returncode == 1 and "main.yaml" in done.stdout
+
+
+def test_diff_tells_a_change_in_words(home: Path, tmp_path: Path) -> None:
+    for name, words in (("old", "查询"), ("new", "查询余额")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.yaml").write_text(
+            "title: 热线\nstart: main\npatience: {wait: 5s, tries: 2, then: agent}\n"
+            f"nodes:\n  main:\n    menu:\n      1: {{say: {words}, go: agent}}\n  agent: {{transfer: general}}\n"
+        )
+    done = hotline(home, "diff", tmp_path / "old", tmp_path / "new")
+    assert done.returncode == 0 and "main" in done.stdout and "查询余额" in done.stdout
+    assert hotline(home, "diff", tmp_path / "old", tmp_path / "old").stdout.strip() == "没有变化"
+
+
+def test_every_wrong_setting_is_told_at_once_without_its_value(home: Path) -> None:
+    done = hotline(home, "check", HOTLINE_PORT="s3cret", HOTLINE_LANGUAGE="fr", HOTLINE_SMS__PROVIDERS='{"nobody": {}}')
+    assert done.returncode == 1
+    for name in ("HOTLINE_PORT", "HOTLINE_LANGUAGE", "HOTLINE_SMS"):
+        assert name in done.stderr
+    assert "s3cret" not in done.stderr
+
+
+def test_serve_says_when_a_port_is_taken(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = hotline(home, "serve", "--demo", HOTLINE_PORT=port, HOTLINE_AGI_PORT="0")
+    assert done.returncode == 1 and port in done.stderr
+
+
+def test_keys_are_kept_for_the_owner_only(home: Path) -> None:
+    hotline(home, "demo")
+    kept = list((home / "keys").iterdir())
+    assert kept and all(path.stat().st_mode & 0o077 == 0 for path in kept)
