@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hotline import cli_prompts, cli_staff
+from hotline import cli_prompts, cli_staff, cli_text
 from hotline.settings import Settings, faults_of
 
 
@@ -29,6 +29,8 @@ def main() -> None:
 main.add_command(cli_prompts.say)
 main.add_command(cli_prompts.prompts)
 main.add_command(cli_staff.staff)
+main.add_command(cli_text.key)
+main.add_command(cli_text.sms)
 
 
 @main.command()

@@ -10,16 +10,17 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
 from sms import templates as template_files
+from sms.audit import audit
+from sms.callbacks import Callbacks
 from sms.campaigns import Campaigns
 from sms.codes import Call, Codes
+from sms.dead_letters import DeadLetters
 from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure, remove_old
 from sms.keys import Keys
-from sms.messages import new_id
 from sms.outbox import Outbox
 from sms.providers import PROVIDERS
 from sms.providers.base import Inbound, Provider, Receipt, Take
@@ -28,7 +29,6 @@ from sms.routing import Router
 from sms.sender import Sender, Wish
 from sms.settings import TextSettings
 from sms.store import Store
-from sms.tables import audit
 from sms.wake import listen
 from sms.workers import CODE_LANES, OTHER_LANES, Rules, Worker
 
@@ -56,12 +56,14 @@ class TextService:
             for name, (kind, checked) in settings.provider_settings().items()
         }
         self.router = Router(self.providers, settings.routes, chance)
-        self.receipts = Receipts(store, self.router)
+        self.receipts = Receipts(store, self.router, listeners=self.outbox.listeners)
         self.outbox.accepted.append(self.receipts.accepted)
         rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template)
         self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]
         self.housekeeper = Housekeeper(self._chores())
         self.campaigns = Campaigns(store, self.sender, self.router, rules.day)
+        self.callbacks = Callbacks(self.outbox.listeners, session)
+        self.dead_letters = DeadLetters(store)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -72,6 +74,7 @@ class TextService:
             worker.start()
         self.housekeeper.start()
         self._tasks.append(asyncio.create_task(self.campaigns.feed(), name="campaigns"))
+        self._tasks.append(asyncio.create_task(self.callbacks.run(), name="callbacks"))
         if not self.store.sqlite:
             self._tasks.append(asyncio.create_task(listen(self.store.engine, self._heard), name="listen"))
 
@@ -93,9 +96,7 @@ class TextService:
 
     async def audit(self, client: str, action: str, subject: str, detail: str = "") -> None:
         """Keep who did what. `subject` is an id or masked."""
-        row = {"id": new_id(), "at": self.outbox.clock(), "client": client, "action": action}
-        async with self.store.write() as connection:
-            await connection.execute(insert(audit).values(**row, subject=subject, detail=detail[:200]))
+        await audit(self.store, client, action, subject, detail, self.outbox.clock())
 
     def wanted(self, template: str) -> Collection[str]:
         """For the voice side: the parameters of a template; none for one that is not there."""

@@ -96,21 +96,6 @@ async def _in_steps(store: Store, which: Sequence[Any], *, empty: bool) -> int:
             return touched
 
 
-async def reseal(store: Store) -> int:
-    """After a new key was put in front: seal every body under it. Returns how many."""
-    done, last = 0, ""
-    while True:
-        some = select(message.c.id, message.c.body).where(message.c.id > last, message.c.body != b"")
-        async with store.write() as connection:
-            rows = (await connection.execute(some.order_by(message.c.id).limit(_AT_ONCE // 4))).all()
-            for row in rows:
-                body = store.privacy.reseal(row.body)
-                await connection.execute(update(message).where(message.c.id == row.id).values(body=body))
-        if not rows:
-            return done
-        done, last = done + len(rows), rows[-1].id
-
-
 async def measure(store: Store, clock: Clock = utc_now) -> None:
     """Queue depth and age for the metrics."""
     now = clock()

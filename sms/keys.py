@@ -5,6 +5,7 @@ A key reads `hk_<id>_<secret>`; only a hash of the secret is kept (it is 256 bit
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import insert, select, update
 
+from sms.callbacks import new_secret
 from sms.errors import Refused
 from sms.store import Clock, Store, utc_now
 from sms.tables import api_key
@@ -52,13 +54,19 @@ class Keys:
         self._known: dict[bytes, tuple[float, Client | None]] = {}
 
     async def add(
-        self, name: str, scopes: Sequence[str], channel: str, rate: int = 100, templates: Sequence[str] = ()
+        self,
+        name: str,
+        scopes: Sequence[str],
+        channel: str,
+        rate: int = 100,
+        templates: Sequence[str] = (),
+        callback: str = "",
     ) -> str:
-        """A new key, shown this once. Raises `Refused` for an unknown scope or channel, or a name that is taken."""
-        if unknown := set(scopes) - set(SCOPES):
-            raise Refused(f"unknown_scope: {' '.join(sorted(unknown))}")
-        if channel not in CHANNELS:
-            raise Refused("unknown_channel")
+        """A new key, shown this once. `callback`: the address that is told what became of its texts (`sms.callbacks`).
+
+        Raises `Refused`: `unknown_scope: ...`, `unknown_channel`, `bad_name`, `bad_address`, `name_taken`.
+        """
+        _check(name, scopes, channel, callback)
         id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         row = {
             "id": id,
@@ -68,6 +76,8 @@ class Keys:
             "channel": channel,
             "rate": rate,
             "templates": " ".join(templates),
+            "callback_url": callback,
+            "callback_secret": self.store.privacy.seal(new_secret()) if callback else None,
             "created_at": self.clock(),
         }
         async with self.store.write() as connection:
@@ -82,6 +92,13 @@ class Keys:
         wanted = [column for column in api_key.c if column.name not in ("secret_hash", "callback_secret")]
         async with self.store.read() as connection:
             return (await connection.execute(select(*wanted).order_by(api_key.c.created_at))).all()
+
+    async def callback_secret(self, name: str) -> str:
+        """What the holder of a key checks the signatures of its callbacks with; empty: it has none."""
+        async with self.store.read() as connection:
+            wanted = select(api_key.c.callback_secret).where(api_key.c.name == name)
+            sealed = (await connection.execute(wanted)).scalar_one_or_none()
+        return self.store.privacy.open(sealed) if sealed else ""
 
     async def revoke(self, name: str) -> bool:
         """End a key; it works for a few seconds more. False: there is none of that name, or it has ended."""
@@ -112,6 +129,17 @@ class Keys:
         if row is None or row.revoked_at is not None or not hmac.compare_digest(row.secret_hash, _hash(secret)):
             return None
         return Client(row.name, frozenset(row.scopes.split()), row.channel, row.rate, frozenset(row.templates.split()))
+
+
+def _check(name: str, scopes: Sequence[str], channel: str, callback: str) -> None:
+    if not re.fullmatch(r"[\w.-]{1,64}", name):
+        raise Refused("bad_name")
+    if unknown := set(scopes) - set(SCOPES):
+        raise Refused(f"unknown_scope: {' '.join(sorted(unknown))}")
+    if channel not in CHANNELS:
+        raise Refused("unknown_channel")
+    if callback and not re.fullmatch(r"https?://[^/?#\s]+\S*", callback):
+        raise Refused("bad_address")
 
 
 def _hash(secret: str) -> bytes:

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.privacy import Unreadable, mask_number
+from sms.callbacks import Listeners
 from sms.group import GroupCommit
 from sms.messages import Lane, Message, Quiet, Status
 from sms.numbers import operator_of
@@ -94,6 +95,7 @@ class Outbox:
     def __init__(self, store: Store, clock: Clock = utc_now) -> None:
         self.store = store
         self.clock = clock
+        self.listeners = Listeners(store, clock)
         self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
         self.accepted: list[Accepted] = []
         self.add = GroupCommit(self.add_many)
@@ -195,9 +197,11 @@ class Outbox:
             parts = [row for each in outcomes if len(each.refs) > 1 for row in _part_rows(each)]
             if parts:
                 await connection.execute(insert(message_part), parts)
+            told = {each.id: each.status for each in outcomes if each.status != "queued"}
+            await self.listeners.note(connection, told)
         with_refs = [each for each in outcomes if each.refs]
-        for told in self.accepted if with_refs else ():
-            await told(with_refs)
+        for hear in self.accepted if with_refs else ():
+            await hear(with_refs)
         return [None] * len(outcomes)
 
     async def strand(self) -> int:
@@ -214,8 +218,11 @@ class Outbox:
                     sent_at=now,
                     due_at=case((message.c.lane == "code", now), else_=None),
                 )
+                .returning(message.c.id)
             )
-        return cast(CursorResult[Any], result).rowcount
+            ids = result.scalars().all()
+            await self.listeners.note(connection, dict.fromkeys(ids, "unknown"))
+        return len(ids)
 
 
 async def _claim_lane(connection: AsyncConnection, lane: Lane, most: int, now: datetime, lease: float) -> list[Any]:

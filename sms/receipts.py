@@ -15,8 +15,9 @@ from sqlalchemy import Case, ColumnElement, Table, bindparam, case, delete, inse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sms import metrics
+from sms.callbacks import Listeners
 from sms.group import GroupCommit
-from sms.messages import FINAL, STATUSES, Status, of_parts
+from sms.messages import FINAL, STATUSES, Status, climb, of_parts
 from sms.outbox import Outcome
 from sms.providers.base import Receipt
 from sms.routing import Router
@@ -38,8 +39,11 @@ class Heard:
 class Receipts:
     """Takes receipts and moves statuses up."""
 
-    def __init__(self, store: Store, router: Router, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, store: Store, router: Router, clock: Clock = utc_now, listeners: Listeners | None = None
+    ) -> None:
         self.store = store
+        self.listeners = listeners or Listeners(store, clock)
         self.router = router
         self.clock = clock
         self._take = GroupCommit(self._take_many)
@@ -92,8 +96,19 @@ class Receipts:
         news += await self._settle_parts(connection, part_news)
         if news:
             await connection.execute(_CLIMB, news)
+            await self._note(connection, news, {row.id: row.status for _, row in matched})
         await self._learn(connection, matched)
         return [each for each, _ in matched]
+
+    async def _note(
+        self, connection: AsyncConnection, news: Sequence[Mapping[str, Any]], before: Mapping[str, Status]
+    ) -> None:
+        """Let those know who want to be told of a text's new status."""
+        climbed = dict(before)
+        for each in news:
+            climbed[each["row_id"]] = climb(climbed[each["row_id"]], each["news"])
+        told = {id: status for id, status in climbed.items() if status != before[id]}
+        await self.listeners.note(connection, told)
 
     async def _settle_parts(
         self, connection: AsyncConnection, heard: Sequence[tuple[Heard, Any]]
@@ -158,7 +173,7 @@ _CLIMB_PART = (
     )
     .values(status=bindparam("news"))
 )
-_FACTS = (message.c.id, message.c.lane, message.c.operator, message.c.to_hash)
+_FACTS = (message.c.id, message.c.lane, message.c.operator, message.c.to_hash, message.c.status)
 
 
 def _key(heard: Heard) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from fund.privacy import Privacy
 from hotline.api.app import add_text_routes
 from hotline.text import TextService, open_text
 from sms.keys import SCOPES
+from sms.messages import Message
 from sms.settings import TextSettings
+from sms.tables import message
 
 PHONE = "13900000001"
 
@@ -176,6 +179,25 @@ async def test_faults_never_repeat_the_values(api: Caller) -> None:
     assert "13900000001" not in str(problem) and problem["errors"] == [
         {"field": "to", "reason": "Input should be a valid string"}
     ]
+
+
+async def test_a_client_decides_on_its_own_dead_letters(api: Caller) -> None:
+    outbox = api.text.outbox
+    ids = []
+    for client in ("hall", "hall", "app"):
+        added = await outbox.add(Message(to=PHONE, text="x", client=client, not_before=datetime(2099, 1, 1, tzinfo=UTC)))
+        ids.append(added.id)
+    async with api.text.store.write() as connection:
+        dead = {"status": "failed", "due_at": None, "dead_at": outbox.clock()}
+        await connection.execute(message.update().values(**dead))
+    status, found = await api.get("/v1/dead-letters?most=10")
+    assert (status, found["count"], {each["id"] for each in found["letters"]}) == (200, 2, set(ids[:2]))
+    assert (await api.post(f"/v1/dead-letters/{ids[0]}/drop"))[0] == 202
+    assert (await api.post(f"/v1/dead-letters/{ids[1]}/release"))[0] == 202
+    assert (await api.post(f"/v1/dead-letters/{ids[2]}/release"))[0] == 404
+    (shown,) = await api.phone()
+    assert shown["text"] == "x"
+    assert (await api.get("/v1/dead-letters?most=0"))[0] == 422
 
 
 async def test_the_sandbox_takes_texts_and_refuses_nonsense(api: Caller) -> None:
