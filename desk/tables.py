@@ -109,3 +109,15 @@ surveys = Table(
     Column("queue", String(31), nullable=False),
     Column("topic", String(40), nullable=False),
 )
+
+# Bulletin (desk.bulletin): every switch is a row, the newest counts
+
+bulletins = Table(
+    "bulletins",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String(64), nullable=False, comment="a staff name, or cli: and the name of the machine's user"),
+    Column("text", String(200), nullable=False, comment="what everybody hears, so it is readable; empty: switched off"),
+    Column("until", Moment, nullable=False),
+)

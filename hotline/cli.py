@@ -139,6 +139,27 @@ def diff(old: Path, new: Path) -> None:
 
 
 @main.command()
+@click.argument("text", required=False)
+@click.option("--until", metavar="TIME", help="When it ends by itself: 18:00, '2026-11-26 18:00', 2h or 30m.")
+@click.option(
+    "--preview", type=click.Path(path_type=Path, dir_okay=False), help="Only write how it sounds to this WAV file."
+)
+def bulletin(text: str | None, until: str | None, preview: Path | None) -> None:
+    """Say TEXT to every caller first, until a time; `off` ends it; nothing shows it."""
+    from hotline import bulletins
+
+    if text is None:
+        sys.exit(asyncio.run(bulletins.show(settings(), click.echo)))
+    if text == "off":
+        sys.exit(asyncio.run(bulletins.switch_off(settings(), click.echo)))
+    if preview:
+        sys.exit(bulletins.try_out(settings(), text, preview, click.echo))
+    if until is None:
+        raise click.UsageError("公告要有结束时间:加上 --until 18:00")
+    sys.exit(asyncio.run(bulletins.switch_on(settings(), text, until, click.echo)))
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of a flow file, for editors."""
     from ivr.flow import flow_schema

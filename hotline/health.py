@@ -17,7 +17,6 @@ from ivr.versions import FlowVersions
 CALENDAR_DAYS = Gauge("hotline_calendar_days", "Days from now for which the public holidays are known")
 CALENDAR_DAYS.set_function(lambda: published_days_left(china_now().date()))
 LIMIT_SECONDS = 2.0
-DAY_SECONDS = 86_400
 log = structlog.get_logger()
 
 
@@ -44,14 +43,10 @@ def bind_health(app: web.Application, engine: AsyncEngine, ledger: Ledger, flows
     app.add_routes([web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", metrics)])
 
 
-async def watch_calendar() -> None:
-    """Say once a day in the log when a year that is needed soon has no holidays yet."""
-    while True:
-        if year := unpublished(china_now().date()):
-            log.warning(
-                "holidays_not_published", year=year, cure="upgrade chinesecalendar, or write them in hours.yaml"
-            )
-        await asyncio.sleep(DAY_SECONDS)
+async def look_at_calendar() -> None:
+    """Say in the log when a year that is needed soon has no holidays yet."""
+    if year := unpublished(china_now().date()):
+        log.warning("holidays_not_published", year=year, cure="upgrade chinesecalendar, or fill hours.yaml")
 
 
 async def _select_one(engine: AsyncEngine) -> None:

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from desk.bulletin import Bulletins
 from fund.demo import DemoPerson
 from fund.ledger import Ledger
 from fund.pins import Pins
@@ -107,7 +108,16 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             housekeeper = Housekeeper(_chores(engine, pins, settings))
             housekeeper.start()
             stack.push_async_callback(housekeeper.stop)
-            world = FundWorld(ledger, pins, text, lambda name, at: flows.current.hours.is_open(name, at), records.note)
+            bulletins = Bulletins(engine)
+            await bulletins.words_at(china_now())
+            world = FundWorld(
+                ledger,
+                pins,
+                text,
+                lambda name, at: flows.current.hours.is_open(name, at),
+                records.note,
+                bulletin=bulletins.words_at,
+            )
             switchboard = Switchboard(flows, world, records)
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
@@ -120,8 +130,6 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         else:
             health.bind_health(app, engine, ledger, None)
 
-        watch = asyncio.create_task(health.watch_calendar(), name="calendar")
-        stack.callback(watch.cancel)
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, staff, people)
@@ -137,6 +145,7 @@ def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
     return [
         Chore("forget pin tries", 3600, lambda: pins.tidy(china_now())),
         Chore("forget callers", 3600, lambda: forget_callers(engine, ago(settings.keep_callers_days))),
+        Chore("look at the calendar", 86_400, health.look_at_calendar),
         Chore("remove old calls", 86_400, lambda: remove_old(engine, ago(settings.keep_calls_days))),
     ]
 

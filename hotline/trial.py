@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
+from desk.bulletin import Bulletins
 from fund.ledger import Ledger
 from fund.phone import caller_number
 from fund.pins import Pins
@@ -42,7 +43,7 @@ async def call(
     records = CallRecords(engine, privacy)
     await records.start()
     pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
-    world = FundWorld(ledger, pins, text, loaded.flow.hours.is_open, records.note)
+    world = FundWorld(ledger, pins, text, loaded.flow.hours.is_open, records.note, bulletin=Bulletins(engine).words_at)
     switchboard = Switchboard(FixedFlow(loaded.flow), world, records, clock=_clock(at))
     line = KeyboardLine(lines, hear, lambda queue: hear(f"[转接 {queue}]"))
     await switchboard.connect(line, f"keyboard-{secrets.token_hex(8)}", caller_number(caller))

@@ -41,11 +41,17 @@ class Texts(Protocol):
 
 IsOpen = Callable[[str, datetime], bool]
 QueueNow = Callable[[str], Answer]
+Bulletin = Callable[[datetime], Awaitable[str]]
 
 
 def no_exchange(queue: str) -> Answer:
     """Nobody knows the queues: the line looks for itself."""
     return "unavailable", {}
+
+
+async def no_bulletin(at: datetime) -> str:
+    """Nothing is switched on."""
+    return ""
 
 
 class FundWorld:
@@ -60,16 +66,18 @@ class FundWorld:
         note: Note,
         *,
         queue_now: QueueNow = no_exchange,
+        bulletin: Bulletin = no_bulletin,
     ) -> None:
-        """`queue_now`: how a queue is, as `Board.outlook` tells it."""
+        """`queue_now`: how a queue is, as `Board.outlook` tells it; `bulletin`: what everybody hears first, if any."""
         self._ledger, self._pins, self._texts, self._is_open, self._note = ledger, pins, texts, is_open, note
-        self._queue_now = queue_now
+        self._queue_now, self._bulletin = queue_now, bulletin
         self._answers: Mapping[str, Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]] = {
             "caller": self._caller,
             "identify": self._identify,
             "report": self._report,
             "hours": self._hours,
             "queue": self._queue,
+            "bulletin": self._say_first,
             "text": self._text,
             "text_report": self._text_report,
             "send_code": self._send_code,
@@ -117,6 +125,10 @@ class FundWorld:
 
     async def _hours(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         return ("open" if self._is_open(args["hours"], at) else "closed"), {}
+
+    async def _say_first(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+        text = await self._bulletin(at)
+        return ("on", {"text": text}) if text else ("off", {})
 
     async def _queue(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         return self._queue_now(args["queue"])

@@ -21,6 +21,7 @@ _FIELDS = {
     "message": ("选留言时", "what comes for a message"), "after": ("人工通话之后", "what comes after the people"),
     "longest_call": ("最长通话", "longest call"), "title": ("标题", "title"),
     "start": ("起点", "start"), "deepest_menu": ("菜单最深", "deepest menu"), "tests": ("测试", "tests"),
+    "bulletin": ("公告", "bulletin"),
     "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
 }  # fmt: skip
 

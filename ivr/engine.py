@@ -20,6 +20,7 @@ from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say
 from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
 from ivr.flow import (
     AskNode,
+    BulletinNode,
     Flow,
     GoNode,
     HangUpNode,
@@ -34,7 +35,7 @@ from ivr.flow import (
     TransferNode,
 )
 from ivr.state import State
-from ivr.utterance import Piece, Utterance, fill, placeholders
+from ivr.utterance import Piece, Utterance, fill, placeholders, said
 
 MOST_HOPS = 50  # nodes in one step; checked flows never come near, and no flow can hang a call
 MOST_BEHIND = 20
@@ -165,6 +166,10 @@ class Turn:
             case HoursNode():
                 # When nobody can say whether people work, believe they do: the queue knows better than we.
                 self.travel(self.target(node.closed if answer.outcome == "closed" else node.open), turn=self.state.turn)
+            case BulletinNode():
+                if answer.outcome == "on":
+                    self.actions.append(Say(said(answer.data["text"]), node.barge_in))
+                self.travel(self.target(node.next), turn=self.state.turn)
             case KnownCallerNode():
                 word = answer.outcome if answer.outcome in ("senior", "bound") else "unknown"
                 self.travel(self.target(getattr(node, word)), turn=self.state.turn)
@@ -236,6 +241,8 @@ class Turn:
                 self.look_up("report", report=node.report, **(self.state.person or {}), **self.state.answers)
             case HoursNode():
                 self.look_up("hours", hours=node.hours)
+            case BulletinNode():
+                self.look_up("bulletin")
             case KnownCallerNode():
                 self.look_up("caller", number=self.state.caller)
             case TextNode():

@@ -185,6 +185,14 @@ class HoursNode(_Node):
     closed: Target
 
 
+class BulletinNode(_Node):
+    """Say the emergency bulletin while a supervisor has one switched on (`hotline bulletin`), then go on."""
+
+    bulletin: Literal["emergency"]
+    barge_in: bool = True
+    next: Target
+
+
 class KnownCallerNode(_Node):
     """Who calls from a bound phone: `senior` is 65 or older."""
 
@@ -251,6 +259,7 @@ KINDS: dict[str, type[_Node]] = {
     "identify": IdentifyNode,
     "report": ReportNode,
     "hours": HoursNode,
+    "bulletin": BulletinNode,
     "known_caller": KnownCallerNode,
     "text": TextNode,
     "set_pin": SetPinNode,
@@ -272,6 +281,7 @@ Node = Annotated[
     | Annotated[IdentifyNode, Tag("identify")]
     | Annotated[ReportNode, Tag("report")]
     | Annotated[HoursNode, Tag("hours")]
+    | Annotated[BulletinNode, Tag("bulletin")]
     | Annotated[KnownCallerNode, Tag("known_caller")]
     | Annotated[TextNode, Tag("text")]
     | Annotated[SetPinNode, Tag("set_pin")]

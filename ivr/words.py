@@ -5,6 +5,7 @@ from typing import Any
 
 from fund import yaml_model
 from fund.yaml_model import Sentences, Suggest
+from ivr.flow import KINDS
 
 _PATTERNS: Mapping[str, Sentences] = {
     r"^[0-9*#]$": ("按键只能是 0 到 9、* 或 #", "a key is one of 0-9, * and #"),
@@ -22,10 +23,8 @@ _VALUES: Mapping[str, Sentences] = {
 }
 _PLAIN: Mapping[str, Sentences] = {
     "union_tag_not_found": (
-        "没有说明这个节点做什么:缺少 say、menu、ask、identify、report、hours、known_caller、text、set_pin、transfer、"
-        "go 或 hang_up",
-        "the node does nothing: say, menu, ask, identify, report, hours, known_caller, text, set_pin, transfer, "
-        "go or hang_up is missing",
+        f"没有说明这个节点做什么:缺少 {'、'.join(list(KINDS)[:-1])} 或 {list(KINDS)[-1]}",
+        f"the node does nothing: {', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]} is missing",
     ),
     "list_type": ("这里应是列表,每行以 - 开头", "a list is needed here: lines that start with -"),
 }

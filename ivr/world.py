@@ -7,6 +7,7 @@
 | `report`      | report, kind, account, answers of `ask`  | `ok` {values, rows}, `nothing` |
 | `hours`       | hours                                    | `open`, `closed` |
 | `queue`       | queue                            | `open`, `busy` {ahead, minutes}, `closed`, `full`, `failed` |
+| `bulletin`    | (nothing)                                | `on` {text}, `off` |
 | `text`        | template, to                             | `sent`, `failed` |
 | `text_report` | report, to, kind, account                | `sent`, `failed` |
 | `send_code`   | caller, number (or none) | `code_sent` {verification, account}, `unbound`, `too_often` |

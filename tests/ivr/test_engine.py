@@ -84,6 +84,7 @@ def test_secrets_are_not_kept(happens: list[Event]) -> None:
 def test_a_node_that_does_not_listen_hands_on() -> None:
     assert FLOW
     state, actions = step(FLOW, State(FLOW.version), Started("", BEGIN))
+    state, _ = step(FLOW, state, Answered("off", BEGIN))
     state, actions = step(FLOW, state, Answered("unknown", BEGIN))
     assert [action.node for action in actions if isinstance(action, Entered)] == ["main/main"]
     assert state.waiting == "keys"
