@@ -175,6 +175,22 @@ def settings_() -> None:
     click.echo(env_example(), nl=False)
 
 
+@main.group()
+def twilio() -> None:
+    """The third line: what is set up at Twilio."""
+
+
+@twilio.command()
+def fallback() -> None:
+    """Print the document that dials a person, for any web server: Twilio asks there when we do not answer."""
+    from ivr.lines import twiml
+
+    chosen = settings().twilio_voice
+    if not chosen.on:
+        raise click.ClickException("尚未启用:请设置 HOTLINE_TWILIO_VOICE__ACCOUNT_SID、__AUTH_TOKEN、__PEOPLE")
+    click.echo(twiml.fallback(chosen))
+
+
 @main.command()
 def migrate() -> None:
     """Bring the database up to date (the service does so at each start as well)."""

@@ -5,18 +5,27 @@ Faults are reported all at once at start. The embedded default needs none: keys 
 """
 
 import contextlib
+import ipaddress
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cryptography.fernet import Fernet
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
+from ivr.lines.twilio_settings import TwilioVoiceSettings
 from sms.settings import TextSettings
+
+
+def _network(written: str) -> str:
+    return str(ipaddress.ip_network(written, strict=False))
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class Settings(BaseSettings):
@@ -32,7 +41,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the HTTP service listens on")
     port: int = Field(12329, ge=0, le=65535)
     public_url: str = Field("http://127.0.0.1:12329", description="the address others reach us by; signatures cover it")
-    trusted_proxies: list[str] = Field([], description="addresses whose X-Forwarded-* headers are believed")
+    trusted_proxies: list[Network] = Field([], description="addresses whose X-Forwarded-* headers are believed")
 
     database_url: str = Field("", description="our own tables; empty: SQLite in home")
     fund_url: str = Field("", description="the ledger's views, read-only; empty: the demo ledger in home")
@@ -56,6 +65,9 @@ class Settings(BaseSettings):
     pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
     encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
 
+    twilio_voice: TwilioVoiceSettings = Field(
+        TwilioVoiceSettings(), description="a third telephone line; HOTLINE_TWILIO_VOICE__ACCOUNT_SID and so on"
+    )
     sms: TextSettings = Field(TextSettings(), description="the text side; HOTLINE_SMS__PROVIDERS and so on")
 
     log_format: Literal["console", "json"] = "console"

@@ -1,6 +1,6 @@
 """The voice side's own tables. Nothing personal is readable in them: numbers are masked, digested or sealed."""
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 from fund.columns import Moment
 
@@ -63,4 +63,15 @@ flow_versions = Table(
     Column("version", String(64), primary_key=True),
     Column("files", Text, nullable=False, comment="JSON: file name to its text"),
     Column("taken_up_at", Moment, nullable=False),
+)
+
+twilio_turns = Table(
+    "twilio_turns",
+    metadata,
+    Column("call_id", String(80), primary_key=True),
+    Column("n", Integer, nullable=False, comment="the turn under way, or answered last"),
+    Column("claimed_at", Moment, nullable=False, index=True),
+    Column("done", Boolean, nullable=False, comment="all of its answer is known"),
+    Column("over", Boolean, nullable=False, comment="the call has ended: nothing can happen any more"),
+    Column("answer", LargeBinary, comment="sealed; null until there are first words, and when the call has ended"),
 )

@@ -1,0 +1,321 @@
+"""The telephone line of a cloud carrier: Twilio carries the call, asks us what to do at each turn, and plays it.
+
+A turn is one request and its answer. The call is parked between two (`ivr.line.Parked`), so nothing of it lives in this
+process: any node takes the next turn, from the saved state. Turns are numbered in their addresses, and taken once
+(`ivr.lines.twilio_turns`): a repeated request gets the same answer, an old one is led to the present turn.
+
+Twilio waits 15 s. A turn that takes longer than `Switchboard` lets a caller wait in silence is answered in two parts:
+first "please wait", then, when Twilio asks again, the rest. Whatever fails, the caller is connected to a person.
+"""
+
+import asyncio
+import time
+from asyncio import Task
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from fund.phone import caller_number
+from ivr.actions import Action, HangUp, Listen, LookUp, Say, Transfer
+from ivr.call import Switchboard, china_now
+from ivr.events import Event, Keys, Served, Silence, TransferFailed
+from ivr.keys import ALLOWED
+from ivr.line import Parked
+from ivr.lines import twiml
+from ivr.lines.twilio_settings import TwilioVoiceSettings
+from ivr.lines.twilio_turns import Answer, Away, Claim, Turns
+from ivr.lines.twiml import Sound, Ways
+from ivr.utterance import Utterance
+
+log = structlog.get_logger()
+
+ANSWER_SECONDS = 4.0  # Twilio gives up after 15: sooner it hears that it should ask again
+DESPAIR_SECONDS = 25.0  # a turn without a word for so long has failed
+FOLLOW_SECONDS = 0.2  # how often a turn that another node takes is looked at
+CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
+MOST_REMEMBERED = 10_000
+ENDED = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})  # CallStatus
+# How Twilio writes a caller it cannot or may not tell: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE in digits.
+WITHHELD = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
+# What became of a hand-over, as DialCallStatus and QueueResult. Anything else means that people were reached.
+NOT_REACHED = {
+    "busy": "full",
+    "no-answer": "closed",
+    "failed": "failed",
+    "canceled": "failed",
+    "queue-full": "full",
+    "error": "failed",
+    "system-error": "failed",
+    "leave": "failed",
+}
+ELSEWHERE = frozenset({"hangup", "redirected"})  # the caller, waiting in a queue, hung up or was taken away
+
+Speak = Callable[[Utterance], Awaitable[Sound]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of Twilio's for one turn. `told` is what the address says, `form` what Twilio says."""
+
+    call_id: str
+    n: int
+    told: Mapping[str, int] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def part(self) -> int | None:
+        """Set when Twilio asks again because we told it to: nothing new was heard."""
+        return self.told.get("part")
+
+    @property
+    def caller(self) -> str:
+        """The normalised number, empty when it is withheld."""
+        number = self.form.get("From", "")
+        return "" if number in WITHHELD else caller_number(number)
+
+    @property
+    def result(self) -> str:
+        """What became of a hand-over, if that is what this is about."""
+        return self.form.get("DialCallStatus") or self.form.get("QueueResult") or ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the caller is gone."""
+        return self.form.get("CallStatus") in ENDED or self.result in ELSEWHERE
+
+    def keys(self, now: float) -> str:
+        """What was pressed; `#` for the finishing key alone, empty for silence.
+
+        Twilio does not promise to tell these two apart. When it does not, time does: silence is never this early.
+        """
+        digits = "".join(key for key in self.form.get("Digits", "") if key in ALLOWED)
+        if digits or not self.told.get("most"):
+            return digits
+        finished = self.form.get("FinishedOnKey")
+        early = finished is None and now < self.told.get("quiet", 0)
+        return "#" if finished == "#" or early else ""
+
+    def event(self, at: datetime) -> Event | None:
+        """What happened, or None when nothing new did."""
+        if self.part is not None or not self.n:
+            return None
+        if self.result in NOT_REACHED:
+            return TransferFailed(NOT_REACHED[self.result], at)
+        if self.result:
+            return Served("", int(self.form.get("DialCallDuration") or 0), at)
+        keys = self.keys(at.timestamp())
+        return Keys(keys, at) if keys else Silence(at)
+
+    def closes_the_field_before(self, now: float) -> bool:
+        """Whether this is only the `#` after a field that was full without it."""
+        return self.keys(now) == "#" and now < self.told.get("closing", 0)
+
+    @property
+    def filled(self) -> bool:
+        """Whether a field of several keys was full, so that a `#` may still follow."""
+        most = self.told.get("most", 0)
+        return most > 1 and len(self.form.get("Digits", "")) == most and self.form.get("FinishedOnKey") != "#"
+
+
+class TwilioLine:
+    """See `ivr.line.Line`. Its words become `answer`; words that keep company during a look-up are told at once."""
+
+    name = "twilio"
+
+    def __init__(
+        self, speak: Speak, settings: TwilioVoiceSettings, ways: Ways, wait: Callable[[Answer], Awaitable[None]]
+    ) -> None:
+        self._speak, self._settings, self._ways, self._wait = speak, settings, ways, wait
+        self._says: list[Say] = []
+        self.answer = ""
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        self.answer = await self._twiml(*says, listen)
+        raise Parked
+
+    async def play(self, says: Sequence[Say]) -> None:
+        self._says += says
+
+    async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
+        """Twilio says this once, and the last of it again and again until the answer is there."""
+        question = LookUp("")
+        first, more = await asyncio.gather(self._twiml(*says, question), self._twiml(*says[-1:], question))
+        await self._wait(Answer(first, more))
+        await asyncio.wait({task})
+
+    async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
+        self.answer = twiml.fallback(self._settings) if to.for_good else await self._twiml(*says, to)
+        raise Parked
+
+    async def hang_up(self) -> None:
+        self.answer = await self._twiml(HangUp())
+
+    async def _twiml(self, *actions: Action) -> str:
+        says = twiml.breaths([*self._says, *(action for action in actions if isinstance(action, Say))])
+        self._says = []
+        sounds = {say.utterance: await self._speak(say.utterance) for say in says if say.utterance}
+        return twiml.respond([*says, actions[-1]], sounds, self._settings, self._ways)
+
+
+class _Turn:
+    """A turn on this node: what is known of its answer, and whoever waits for it."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.began = n, time.monotonic()
+        self.ours = False  # taken here, so that the state kept here is that after it
+        self.over = False  # nothing comes after it
+        self.answer: Answer | None = None
+        self.task: Task[None] | None = None
+        self._changed = asyncio.Condition()
+
+    async def set(self, answer: Answer) -> None:
+        """Tell the answer, or the first part of it."""
+        async with self._changed:
+            self.answer = answer
+            self._changed.notify_all()
+
+    async def part(self, part: int) -> str | None:
+        """The first words, or the last (1), or the words meanwhile; None when there is nothing to tell in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS), self._changed:
+                await self._changed.wait_for(lambda: self.answer and (self.answer.done or not part))
+        if not self.answer:
+            return None
+        return (self.answer.last or self.answer.more or self.answer.first) if part else self.answer.first
+
+
+class TwilioVoice:
+    """Every call that Twilio carries: `answer` each turn, `close` what has ended."""
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        turns: Turns,
+        speak: Speak,
+        settings: TwilioVoiceSettings,
+        turns_url: str,
+        *,
+        clock: Callable[[], datetime] = china_now,
+    ) -> None:
+        """`turns_url`: the public address of `/twilio/voice/turn`."""
+        self._switchboard, self._turns, self._speak = switchboard, turns, speak
+        self._settings, self._url, self._clock = settings, turns_url, clock
+        self._here: dict[str, _Turn] = {}  # the last turn of each call this node has heard of
+
+    async def stop(self) -> None:
+        """Let the turns under way come to their end."""
+        tasks = {turn.task for turn in self._here.values() if turn.task and not turn.task.done()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+
+    async def answer(self, asked: Asked) -> str:
+        """What Twilio is to do now."""
+        if asked.closes_the_field_before(self._clock().timestamp()):
+            return self._lead_to(asked.n - 1)
+        turn = self._here.get(asked.call_id)
+        if turn is None or turn.n < asked.n:
+            turn = self._begin(asked, turn)
+        elif turn.n > asked.n:
+            return self._lead_to(turn.n)
+        words = await turn.part(asked.part or 0)
+        if words is None and time.monotonic() - turn.began > DESPAIR_SECONDS:
+            log.error("twilio_turn_lost", call=asked.call_id, turn=asked.n)
+            return twiml.fallback(self._settings)
+        return words or twiml.redirect(self._ways(asked).again(asked.part or 0), pause_seconds=1)
+
+    async def close(self, call_id: str) -> None:
+        """The call has ended, as Twilio says; late, early or again, it ends once."""
+        turn = self._here.get(call_id)
+        if turn and turn.task:
+            await asyncio.wait({turn.task}, timeout=ANSWER_SECONDS)
+        await self._end(call_id)
+
+    async def _end(self, call_id: str) -> None:
+        with suppress(Away):
+            await self._turns.close(call_id, self._clock())
+        await self._switchboard.close(TwilioLine.name, call_id)
+        turn = self._here.setdefault(call_id, _Turn(-1))
+        turn.over = True
+        await turn.set(Answer(twiml.hung_up()))
+
+    def _begin(self, asked: Asked, before: _Turn | None) -> _Turn:
+        self._here.pop(asked.call_id, None)
+        self._here[asked.call_id] = turn = _Turn(asked.n)
+        while len(self._here) > MOST_REMEMBERED:
+            self._here.pop(next(iter(self._here)))
+        turn.task = asyncio.create_task(self._run(turn, asked, before))
+        return turn
+
+    async def _run(self, turn: _Turn, asked: Asked, before: _Turn | None) -> None:
+        try:
+            if before and before.task:
+                await asyncio.wait({before.task})
+            if before and before.over:
+                turn.over = True
+                await turn.set(Answer(twiml.hung_up()))
+                return
+            await self._take(turn, asked, await self._claim(turn, asked, before))
+        except Exception:  # whatever it was, the caller reaches a person
+            log.exception("twilio_turn_failed", call=asked.call_id, turn=asked.n)
+            await turn.set(Answer(twiml.fallback(self._settings)))
+
+    async def _claim(self, turn: _Turn, asked: Asked, before: _Turn | None) -> Claim:
+        """The turn, once it is ours or somebody has answered it."""
+        while True:
+            try:
+                claim = await self._turns.claim(asked.call_id, asked.n, self._clock())
+            except Away:
+                known = not asked.n or (before is not None and before.ours and before.n == asked.n - 1)
+                return Claim("ours" if known else "adopted")
+            if claim.is_ != "taken" or (claim.answer and claim.answer.done):
+                return claim
+            if claim.answer:
+                await turn.set(claim.answer)
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _take(self, turn: _Turn, asked: Asked, claim: Claim) -> None:
+        match claim.is_:
+            case "ours" | "adopted":
+                turn.ours = True
+                await self._play(turn, asked, asked.event(self._clock()) if claim.is_ == "ours" else None)
+            case "taken":
+                assert claim.answer
+                await turn.set(claim.answer)
+            case "stale":
+                await turn.set(Answer(self._lead_to(claim.n)))
+            case "over":
+                await turn.set(Answer(twiml.hung_up()))
+
+    async def _play(self, turn: _Turn, asked: Asked, heard: Event | None) -> None:
+        if asked.ended:
+            await self._end(asked.call_id)
+            return
+
+        async def wait(answer: Answer) -> None:
+            await self._keep(asked, answer)
+            await turn.set(answer)
+
+        line = TwilioLine(self._speak, self._settings, self._ways(asked), wait)
+        call = await self._switchboard.connect(line, asked.call_id, asked.caller, heard)
+        answer = replace(turn.answer, last=line.answer) if turn.answer else Answer(line.answer)
+        turn.over = call.ended_at is not None
+        if await self._keep(asked, answer, over=turn.over):
+            await turn.set(answer)
+        else:  # the caller hung up meanwhile, as another node was told
+            await self._end(asked.call_id)
+
+    async def _keep(self, asked: Asked, answer: Answer, *, over: bool = False) -> bool:
+        with suppress(Away):
+            return await self._turns.answer(asked.call_id, asked.n, answer, over=over)
+        return True
+
+    def _ways(self, asked: Asked) -> Ways:
+        now = self._clock().timestamp()
+        return Ways(self._url, asked.n, now, now + CLOSING_SECONDS if asked.filled else 0)
+
+    def _lead_to(self, n: int) -> str:
+        return twiml.redirect(Ways(self._url, n, 0).again(1))

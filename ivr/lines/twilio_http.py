@@ -1,0 +1,110 @@
+"""Twilio's requests: `POST /twilio/voice/...`, each signed over its public address, and the fallback document.
+
+What is not signed is refused without a word. Our own fault is answered with a person's number, never with an error.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+
+import structlog
+from aiohttp import web
+from multidict import MultiDict
+from twilio.request_validator import (
+    HMAC_SHA1,
+    SIGNATURE_HEADER,
+    SIGNATURE_SETTINGS_HEADER,
+    RequestValidator,
+    get_signature_algorithm,
+)
+
+from ivr.lines import twiml
+from ivr.lines.twilio import ENDED, Asked, TwilioVoice
+from ivr.lines.twilio_settings import TwilioVoiceSettings
+
+log = structlog.get_logger()
+PATH = "/twilio/voice"
+_CALL = re.compile(r"CA[0-9a-fA-F]{32}")
+_TOLD = re.compile(r"(part|most|quiet|closing)=(\d{1,12})")
+
+
+class Gate:
+    """Lets in what Twilio signed for our account: over `public_url`, or what a trusted proxy says it was called by."""
+
+    def __init__(self, settings: TwilioVoiceSettings, public_url: str, trusted_proxies: Sequence[str]) -> None:
+        self._account = settings.account_sid
+        self._public = public_url.rstrip("/")
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in trusted_proxies]
+        token, key = settings.auth_token.get_secret_value(), settings.shared_key.get_secret_value()
+        self._by_token, self._by_key = RequestValidator(token), RequestValidator(key or token)
+
+    async def form(self, request: web.Request) -> Mapping[str, str] | None:
+        """The fields of a request that Twilio signed; None for any other."""
+        try:
+            posted = await request.post()
+        except (ValueError, web.HTTPException):
+            return None
+        fields = MultiDict((name, value) for name, value in posted.items() if isinstance(value, str))
+        if not self._signed(request, fields) or fields.get("AccountSid") != self._account:
+            log.warning("twilio_refused", path=request.path, remote=request.remote)
+            return None
+        return fields if _CALL.fullmatch(fields.get("CallSid", "")) else None
+
+    def _signed(self, request: web.Request, fields: MultiDict[str]) -> bool:
+        signature = request.headers.get(SIGNATURE_HEADER, "")
+        algorithm = get_signature_algorithm(request.headers.get(SIGNATURE_SETTINGS_HEADER))
+        validator = self._by_token if algorithm == HMAC_SHA1 else self._by_key
+        return bool(signature) and any(
+            validator.validate(base + request.path_qs, fields, signature, algorithm) for base in self._bases(request)
+        )
+
+    def _bases(self, request: web.Request) -> list[str]:
+        host = request.headers.get("X-Forwarded-Host", "")
+        if not (host and self._trusted(request.remote or "")):
+            return [self._public]
+        return [self._public, f"{request.headers.get('X-Forwarded-Proto', 'https')}://{host}"]
+
+    def _trusted(self, remote: str) -> bool:
+        try:
+            address = ipaddress.ip_address(remote)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+
+def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> list[web.RouteDef]:
+    """What is set at Twilio: `/start` for calls that come in, `/status` for their end; `/turn/` follows by itself."""
+
+    async def turn(request: web.Request) -> web.Response:
+        form = await gate.form(request)
+        if form is None:
+            return web.Response(status=403)
+        told = {name: int(value) for name, value in _TOLD.findall(request.query_string)}
+        try:
+            return _xml(await voice.answer(Asked(form["CallSid"], int(request.match_info.get("n", 0)), told, form)))
+        except Exception:
+            log.exception("twilio_request_failed", call=form["CallSid"])
+            return _xml(twiml.fallback(settings))
+
+    async def status(request: web.Request) -> web.Response:
+        form = await gate.form(request)
+        if form is None:
+            return web.Response(status=403)
+        if form.get("CallStatus") in ENDED:
+            await voice.close(form["CallSid"])
+        return web.Response(status=204)
+
+    async def fallback(_: web.Request) -> web.Response:
+        return _xml(twiml.fallback(settings))
+
+    return [
+        web.post(f"{PATH}/start", turn),
+        web.post(f"{PATH}/turn/{{n:[0-9]{{1,6}}}}", turn),
+        web.post(f"{PATH}/status", status),
+        web.get("/twilio/fallback.xml", fallback),
+        web.post("/twilio/fallback.xml", fallback),
+    ]
+
+
+def _xml(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/xml", charset="utf-8", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,91 @@
+"""What an operator may set about Twilio Voice: `HOTLINE_TWILIO_VOICE__ACCOUNT_SID=AC...` and so on. Off by default."""
+
+import re
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from ivr.flow import Language
+
+# Which voices speak a language: a wrong pair is silence at run time. https://www.twilio.com/docs/voice/twiml/say
+_POLLY = {
+    "cmn-CN": ("Zhiyu", "Zhiyu-Neural"),
+    "en-US": ("Joanna", "Joanna-Neural", "Matthew", "Matthew-Neural", "Salli", "Salli-Neural", "Kendra-Neural"),
+    "en-GB": ("Amy", "Amy-Neural", "Emma", "Emma-Neural", "Brian", "Brian-Neural"),
+}
+_SPEAKS: dict[Language, tuple[str, ...]] = {"zh": ("cmn-CN",), "en": ("en-US", "en-GB")}
+_PERSON = re.compile(r"\+[1-9]\d{4,14}|sips?:[^\s,<>]{1,200}")
+_QUEUE = re.compile(r"queue:\S{1,64}")
+
+
+class TwilioVoiceSettings(BaseModel):
+    """The Twilio account whose calls we answer. Callers go to `+86511...` or `sip:...`, several with commas."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    account_sid: str = Field("", pattern=r"^(AC[0-9a-fA-F]{32})?$", description="empty: Twilio Voice is off")
+    auth_token: SecretStr = Field(SecretStr(""), description="Twilio signs its requests with it")
+    shared_key: SecretStr = Field(SecretStr(""), description="secret of a webhooks shared key (HMAC-SHA256), if any")
+    people: str = Field("", description="who is dialled for a person, and when nothing else works: +86511..., sip:...")
+    queues: dict[str, str] = Field({}, description="queue -> its own people, or queue:NAME for a queue at Twilio")
+    caller_id: str = Field("", pattern=r"^(\+[1-9]\d{4,14})?$", description="shown to people; empty: the caller's own")
+    ring_seconds: int = Field(25, ge=5, le=600, description="then the call comes back to the flow")
+    speak: Literal["play", "say"] = Field("play", description="our own sound, or a voice of Twilio's")
+    voices: dict[Language, str] = Field(
+        {"zh": "cmn-CN Polly.Zhiyu-Neural", "en": "en-US Polly.Joanna-Neural"},
+        description="language and voice of Twilio's; the Chinese one also speaks in the fallback document",
+    )
+    audio_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="where Twilio fetches sound from this node; empty: public_url"
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether Twilio's calls are answered at all."""
+        return bool(self.account_sid)
+
+    def voice(self, language: Language) -> tuple[str, str]:
+        """(language, voice) as `<Say>` wants them."""
+        code, _, name = self.voices.get(language, self.voices["zh"]).partition(" ")
+        return code, name
+
+    def place(self, queue: str) -> str:
+        """Where the callers of a queue go."""
+        return self.queues.get(queue, self.people)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = [*self._missing(), *self._voice_faults()]
+        places = {"people": self.people} | {f"queues.{name}": place for name, place in self.queues.items()}
+        for name, place in places.items():
+            people = all(_PERSON.fullmatch(each) for each in place.split(","))
+            if place and not people and not (name != "people" and _QUEUE.fullmatch(place)):
+                faults.append(f"{name}: write +8651112345678 or sip:name@host, several with commas" + _or_queue(name))
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _missing(self) -> list[str]:
+        needed = {"account_sid": self.account_sid, "auth_token": self.auth_token.get_secret_value()}
+        needed["people"] = self.people
+        missing = [name for name, value in needed.items() if not value]
+        return (
+            [f"{name}: needed once any of {', '.join(needed)} is set" for name in missing] if len(missing) < 3 else []
+        )
+
+    def _voice_faults(self) -> list[str]:
+        faults = [] if "zh" in self.voices else ["voices: a voice for zh is needed"]
+        for language, written in self.voices.items():
+            code, _, name = written.partition(" ")
+            if code not in _SPEAKS[language]:
+                faults.append(
+                    f"voices.{language}: begin with {' or '.join(_SPEAKS[language])}, then a blank and a voice"
+                )
+            elif not (name.removeprefix("Polly.") in _POLLY[code] or re.fullmatch(rf"Google\.{code}-[\w-]+", name)):
+                known = ", ".join(f"Polly.{each}" for each in _POLLY[code])
+                faults.append(f"voices.{language}: no such voice speaks {code}; there are {known}, Google.{code}-...")
+        return faults
+
+
+def _or_queue(name: str) -> str:
+    return "" if name == "people" else ", or queue:NAME"

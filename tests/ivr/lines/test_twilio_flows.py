@@ -1,0 +1,112 @@
+"""A caller hears the same on every line: calls at Twilio beside the same calls at the keyboard, and the flows' own tests."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.phone import caller_number
+from hotline.database import open_database
+from hotline.migrations import upgrade
+from hotline.rehearsal import demo_worlds
+from ivr.call import CHINA, Switchboard
+from ivr.flow import FlowTest
+from ivr.lines.keyboard import KeyboardLine
+from ivr.loader import load, read_folder, read_phrases
+from ivr.rehearsal import FixedFlow, NewWorld, NoRecords
+from tests.ivr.lines.fake_twilio import PUBLIC, TwilioPhone
+from tests.ivr.lines.twilio_nodes import STEP, Clock, node, outcome, plain, play
+
+FLOW = load(read_folder(Path("flows")), read_phrases(Path("prompts/voice.yaml"))).flow
+assert FLOW
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the demo ledger is made once
+TESTS = [(f"{name}: {test.name}", test) for name, file in FLOW.files.items() for test in file.tests]
+BOUND, UNBOUND = "13900000001", "13900000099"
+
+CALLS = {
+    "the balance": (BOUND, ["1", "135790#"]),
+    "the balance, without the #": (BOUND, ["1", "135790", ""]),
+    "a wrong PIN, then the right one": (BOUND, ["1", "111222#", "135790#"]),
+    "three wrong PINs": (BOUND, ["1", "111222#", "111222#", "111222#"]),
+    "half a PIN": (BOUND, ["1", "1357#", "135790#"]),
+    "another account": (BOUND, ["1", "*#", "321100123#"]),
+    "silence": (BOUND, ["", "", ""]),
+    "silence in a PIN": (BOUND, ["1", "", "", ""]),
+    "# alone": (BOUND, ["#", "#", "2", "#"]),
+    "# alone in a PIN": (BOUND, ["1", "#", "135790#"]),
+    "back": (BOUND, ["2", "1", "*", "*"]),
+    "a wrong key": (BOUND, ["8", "8", "2"]),
+    "English": (BOUND, ["9", "1", "135790#"]),
+    "a person": (BOUND, ["3", "0"]),
+    "withheld": ("", ["1", "321100123#", "135790#"]),
+    "nobody we know": (UNBOUND, ["1", "#", "1#"]),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worlds() -> AsyncIterator[NewWorld]:
+    async with demo_worlds(FLOW.hours) as worlds:
+        yield worlds
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_database(sqlite_url)
+    await upgrade(engine)
+    yield engine
+    await engine.dispose()
+
+
+async def at_the_keyboard(world: NewWorld, caller: str, keys: list[str]) -> str:
+    heard: list[str] = []
+
+    async def typed() -> AsyncIterator[str]:
+        for pressed in keys:
+            yield pressed
+
+    line = KeyboardLine(typed(), heard.append, lambda queue: None)
+    board = Switchboard(FixedFlow(FLOW), await world(), NoRecords(), clock=Clock())
+    await board.connect(line, "keyboard-1", caller)
+    return plain("".join(heard))
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_caller_hears_the_same_as_at_the_keyboard(name: str, worlds: NewWorld, database: AsyncEngine) -> None:
+    caller, keys = CALLS[name]
+    clock = Clock()
+    async with node(database, FLOW, await worlds(), clock) as here:
+        number = f"+86{caller}" if caller else "+266696687"
+        async with TwilioPhone({PUBLIC: here.url}, number) as phone:
+            heard = await play(phone, clock, keys)
+    expected = await at_the_keyboard(worlds, caller, keys)
+    assert heard == expected
+    assert len(expected) > 100
+
+
+@pytest.mark.parametrize("test", [test for _, test in TESTS], ids=[name for name, _ in TESTS])
+async def test_the_flows_own_tests(test: FlowTest, worlds: NewWorld, database: AsyncEngine) -> None:
+    clock = Clock(datetime.fromisoformat(test.at or "2026-03-02 10:00").replace(tzinfo=CHINA))
+    queues = {name: f"sip:{name}@centre.example" for name in FLOW.queues}
+    async with node(database, FLOW, await worlds(), clock, queues=queues) as here:
+        caller = f"+86{caller_number(test.caller)}" if test.caller else "+266696687"
+        async with TwilioPhone({PUBLIC: here.url}, caller, doubles=True, stale=True) as phone:
+            await phone.start()
+            heard_before = 0
+            for step in test.steps:
+                heard = plain("".join(phone.heard[heard_before:]))
+                assert step.hear is None or plain(step.hear) in heard
+                assert step.not_hear is None or plain(step.not_hear) not in heard
+                if step.press is not None or step.silence:
+                    clock.now += STEP
+                    heard_before = len(phone.heard)
+                    await phone.press(step.press or "")
+                if step.hang_up:
+                    await phone.hang_up()
+                assert step.transferred is None or phone.dialled == [queues[step.transferred]]
+                assert step.ended is None or phone.over
+            if not phone.over:
+                await phone.hang_up()
+    assert (await outcome(database, phone.call_sid))[1], "the call has ended in the records"
