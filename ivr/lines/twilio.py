@@ -33,7 +33,6 @@ from ivr.utterance import Utterance
 
 log = structlog.get_logger()
 
-ANSWER_SECONDS = 4.0  # Twilio gives up after 15: sooner it hears that it should ask again
 DESPAIR_SECONDS = 25.0  # a turn without a word for so long has failed
 FOLLOW_SECONDS = 0.2  # how often a turn that another node takes is looked at
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
@@ -178,10 +177,10 @@ class _Turn:
             self.answer = answer
             self._changed.notify_all()
 
-    async def part(self, part: int) -> str | None:
+    async def part(self, part: int, seconds: float) -> str | None:
         """The first words, or the last (1), or the words meanwhile; None when there is nothing to tell in time."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS), self._changed:
+            async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: self.answer and (self.answer.done or not part))
         if not self.answer:
             return None
@@ -200,10 +199,12 @@ class TwilioVoice:
         turns_url: str,
         *,
         clock: Callable[[], datetime] = china_now,
+        answer_seconds: float = 4.0,
     ) -> None:
-        """`turns_url`: the public address of `/twilio/voice/turn`."""
+        """`turns_url`: the public address of `/twilio/voice/turn`. Twilio gives up on an answer after 15 s."""
         self._switchboard, self._turns, self._speak = switchboard, turns, speak
-        self._settings, self._url, self._clock = settings, turns_url, clock
+        self._settings, self._url = settings, turns_url
+        self._clock, self._answer_seconds = clock, answer_seconds
         self._here: dict[str, _Turn] = {}  # the last turn of each call this node has heard of
 
     async def stop(self) -> None:
@@ -221,7 +222,7 @@ class TwilioVoice:
             turn = self._begin(asked, turn)
         elif turn.n > asked.n:
             return self._lead_to(turn.n)
-        words = await turn.part(asked.part or 0)
+        words = await turn.part(asked.part or 0, self._answer_seconds)
         if words is None and time.monotonic() - turn.began > DESPAIR_SECONDS:
             log.error("twilio_turn_lost", call=asked.call_id, turn=asked.n)
             return twiml.fallback(self._settings)
@@ -231,7 +232,7 @@ class TwilioVoice:
         """The call has ended, as Twilio says; late, early or again, it ends once."""
         turn = self._here.get(call_id)
         if turn and turn.task:
-            await asyncio.wait({turn.task}, timeout=ANSWER_SECONDS)
+            await asyncio.wait({turn.task}, timeout=self._answer_seconds)
         await self._end(call_id)
 
     async def _end(self, call_id: str) -> None:

@@ -16,6 +16,7 @@ import re
 import secrets
 import wave
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
@@ -76,6 +77,8 @@ class TwilioPhone:
         self.fell_back = False
         self.status = "ringing"
         self.asked: list[tuple[str, dict[str, str], str]] = []  # what was requested, and the answer
+        self.sent: list[str] = []  # every address asked, answered yet or not
+        self.sent: list[str] = []  # every address asked, answered or not
         self._gather: ElementTree.Element | None = None
         self._rest: list[ElementTree.Element] = []
         self._base = START
@@ -119,7 +122,8 @@ class TwilioPhone:
     async def hang_up(self, status: str = "completed") -> None:
         """The caller hangs up: only the status callback tells us."""
         self._gather = None
-        await self.post_status(status)
+        with suppress(aiohttp.ClientError):
+            await self.post_status(status)
         self.status = "completed"
 
     async def post_status(self, status: str) -> int:
@@ -129,6 +133,7 @@ class TwilioPhone:
 
     async def post(self, url: str, fields: dict[str, str], *, where: str = "", **headers: str) -> tuple[int, str]:
         """One signed request, as it is: (status, body)."""
+        self.sent.append(url)
         fields = self._standard() | fields
         sent = {"X-Twilio-Signature": signature(url, fields), "User-Agent": "TwilioProxy/1.1"} | headers
         place = where or self._place(url)

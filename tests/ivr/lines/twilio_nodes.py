@@ -18,7 +18,7 @@ from ivr.call import Switchboard
 from ivr.events import Answered
 from ivr.flow import Flow
 from ivr.lines import twilio_http
-from ivr.lines.twilio import TwilioVoice
+from ivr.lines.twilio import Speak, TwilioVoice
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_turns import Turns
 from ivr.lines.twiml import Sound
@@ -90,6 +90,8 @@ async def node(
     clock: Callable[[], datetime] | None = None,
     *,
     proxies: tuple[str, ...] = (),
+    speak: Speak = by_twilio,
+    answer_seconds: float = 4.0,
     **given: Any,
 ) -> AsyncIterator[Node]:
     """A node; leaving it is its death: what it knows is gone."""
@@ -99,7 +101,8 @@ async def node(
     board = Switchboard(FixedFlow(flow), world or NoAnswers(), records, clock=clock)
     chosen = settings(**given)
     url = f"{PUBLIC}{twilio_http.PATH}/turn"
-    voice = TwilioVoice(board, Turns(engine, PRIVACY), by_twilio, chosen, url, clock=clock)
+    turns = Turns(engine, PRIVACY)
+    voice = TwilioVoice(board, turns, speak, chosen, url, clock=clock, answer_seconds=answer_seconds)
     app = web.Application()
     app.add_routes(twilio_http.routes(voice, twilio_http.Gate(chosen, PUBLIC, proxies), chosen))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
