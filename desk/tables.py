@@ -120,4 +120,19 @@ bulletins = Table(
     Column("who", String(64), nullable=False, comment="a staff name, or cli: and the name of the machine's user"),
     Column("text", String(200), nullable=False, comment="what everybody hears, so it is readable; empty: switched off"),
     Column("until", Moment, nullable=False),
+
+# Queue visits (written by the link to the telephone exchange, read by desk.figures)
+
+queue_visits = Table(
+    "queue_visits",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("call_id", String(80), nullable=False, index=True),
+    Column("queue", String(31), nullable=False),
+    Column("entered_at", Moment, nullable=False, index=True),
+    Column("estimate_seconds", Integer, comment="what the caller was told; null when nothing was"),
+    Column("answered_at", Moment),
+    Column("agent", String(64), nullable=False, default="", comment="who answered"),
+    Column("left_at", Moment, comment="when the visit ended, answered or not; null while waiting or talking"),
+    Column("how", String(12), nullable=False, default="", comment="hung_up, chose (another way), moved"),
 )

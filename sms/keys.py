@@ -25,6 +25,7 @@ Scope = Literal[
     "events",  # tell what happened in the ledger
     "campaigns",  # text many people
     "calls",  # look at the hotline's calls
+    "reports",  # the figures the centre reports
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 CHANNELS = {"60": "hotline", "70": "text", "10": "app", "20": "WeChat", "40": "web hall", "50": "terminal"}

@@ -1,0 +1,74 @@
+"""/v1/reports: the figures the centre reports, as JSON or CSV. What each means is in `desk.figures`."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from desk.figures import FIGURES, BadPeriod, Figures, Report
+from hotline import reports
+from hotline.api.problems import Problem
+from hotline.api.routes import Answer, Call, Route
+
+
+class ReportQuery(BaseModel):
+    """Which days, both included, in China; without any, the last thirty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: date | None = Field(None, alias="from")
+    last: date | None = Field(None, alias="to")
+    format: Literal["json", "csv"] = "json"
+
+
+class ReportAnswer(BaseModel):
+    """A table of figures: a row is an object with these columns. Shares are 0 to 1, and null of nothing."""
+
+    report: str
+    first_day: date
+    last_day: date = Field(description="included")
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    meanings: dict[str, str] = Field(default={}, description="what each figure is, in words")
+
+
+def routes(figures: Figures, clock: Callable[[], datetime]) -> list[Route]:
+    """The operations under /v1/reports."""
+    return [_route(figures, name, clock) for name in figures.names]
+
+
+def _route(figures: Figures, name: str, clock: Callable[[], datetime]) -> Route:
+    async def run(call: Call) -> Answer | web.StreamResponse:
+        query: ReportQuery = call.query
+        try:
+            period = reports.period(query.first, query.last, clock().date())
+        except BadPeriod:
+            raise Problem(422, "bad_period") from None
+        report = await figures.report(name, period)
+        return _csv(report) if query.format == "csv" else Answer(200, _answer(report))
+
+    return Route(
+        "GET", f"/v1/reports/{name}", "reports", f"Figures: {name}", run, {200: ReportAnswer},
+        query=ReportQuery,
+    )  # fmt: skip
+
+
+def _answer(report: Report) -> ReportAnswer:
+    return ReportAnswer(
+        report=report.name,
+        first_day=report.period.first,
+        last_day=report.period.last,
+        columns=list(report.columns),
+        rows=report.records(),
+        meanings={key: figure.meaning for key, figure in FIGURES.items()} if report.name == "summary" else {},
+    )
+
+
+def _csv(report: Report) -> web.Response:
+    name = f"{report.name}-{report.period.first}-{report.period.last}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(
+        text=reports.as_csv(report), content_type="text/csv", charset="utf-8", headers=headers
+    )

@@ -1,0 +1,79 @@
+"""`hotline report`: the figures, in the terminal or as CSV."""
+
+import asyncio
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from desk.figures import FIGURES, Report
+from hotline import reports
+
+
+@click.command()
+@click.argument("name", default="summary", type=click.Choice(list(reports.TITLES)))
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day; 30 days back when left out.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, included; today when left out.")
+@click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
+def report(name: str, first: datetime | None, last: datetime | None, as_csv: bool) -> None:
+    """Print the figures the centre reports: calls, answers, waits, ratings, orders, call-backs, nodes."""
+    from desk.figures import BadPeriod
+
+    try:
+        found = asyncio.run(_report(name, first, last))
+    except BadPeriod:
+        raise click.ClickException("日期颠倒,或超过 366 天") from None
+    click.echo(reports.as_csv(found), nl=False) if as_csv else _print(found)
+
+
+async def _report(name: str, first: datetime | None, last: datetime | None) -> Report:
+    from desk.figures import Figures
+    from hotline.cli import settings
+    from hotline.database import open_database
+    from hotline.migrations import upgrade
+    from ivr.call import china_now
+
+    days = reports.period(first and first.date(), last and last.date(), china_now().date())
+    engine = open_database(settings().own_database_url)
+    try:
+        await upgrade(engine)
+        return await Figures(engine, china_now).report(name, days)
+    finally:
+        await engine.dispose()
+
+
+def _print(found: Report) -> None:
+    click.echo(f"{reports.TITLES[found.name]}  {found.period.first} 至 {found.period.last}")
+    if found.name == "summary":
+        lines = [(FIGURES[name].label, shown(value, FIGURES[name].unit)) for name, value in found.rows]
+    else:
+        lines = [tuple(reports.label(column) for column in found.columns)]
+        lines += [tuple(shown(cell, "") for cell in row) for row in found.rows]
+    for line in _aligned(lines):
+        click.echo(line)
+
+
+def shown(value: Any, unit: str) -> str:
+    """`95.1 %`, `12.5 秒`, `17`; nothing is a dash."""
+    if value is None:
+        return "—"
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    if unit == "seconds":
+        return f"{value:.1f} 秒"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -1,0 +1,94 @@
+"""The figures as files and lines: which days are meant, and CSV that opens in a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from desk.figures import FIGURES, NODE_COLUMNS, BadPeriod, Period, Report
+
+USUAL_DAYS = 30
+BOM = "\ufeff"  # spreadsheets take a file without it for something older than UTF-8
+_LABELS = {
+    "figure": "指标",
+    "value": "数值",
+    "day": "日期",
+    "hour": "时段",
+    "topic": "主题",
+    "calls": "来电",
+    "people": "进入人工",
+    "queue": "队列",
+    "asked": "请求人工",
+    "answered": "接听",
+    "in_time": "15 秒内接听",
+    "lost": "流失",
+    "answer_seconds": "接听等待(中位数,秒)",
+    "rating": "评价",
+    "count": "人数",
+    "node": "节点",
+    "entered": "进入",
+    "median_seconds": "停留(中位数,秒)",
+    "hung_up": "挂机",
+    "silences": "未按键",
+    "wrongs": "按错键",
+    "left_for": "之后去向",
+}
+RATINGS = {"satisfied": "满意", "fair": "基本满意", "unsatisfied": "不满意"}
+TITLES = {
+    "summary": "总览",
+    "days": "按日期",
+    "hours": "按时段",
+    "topics": "按主题",
+    "nodes": "按菜单节点",
+    "queues": "按队列",
+    "ratings": "按评价",
+}
+assert set(NODE_COLUMNS) <= set(_LABELS)
+
+
+def label(column: str) -> str:
+    """What a column is called."""
+    return _LABELS[column]
+
+
+def period(first: date | None, last: date | None, today: date) -> Period:
+    """The days meant; none named, the last thirty. Raises `BadPeriod`."""
+    last = last or (today if first is None or first <= today else first)
+    return Period(first or last - timedelta(days=USUAL_DAYS - 1), last)
+
+
+def parse_day(text: str) -> date | None:
+    """`2026-03-02`, or nothing. Raises `BadPeriod`."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadPeriod from None
+
+
+def as_csv(report: Report, topics: Mapping[str, str] | None = None) -> str:
+    """A report as a file for people: Chinese headings, names for words, figures as numbers."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    headings = [label(column) for column in report.columns]
+    writer.writerow([*headings, "说明"] if report.name == "summary" else headings)
+    for row in report.rows:
+        writer.writerow([_safe(cell) for cell in _cells(report.name, row, topics or {})])
+    return BOM + out.getvalue()
+
+
+def _cells(name: str, row: Any, topics: Mapping[str, str]) -> list[Any]:
+    first, *rest = row
+    if name == "summary":
+        return [FIGURES[first].label, _rounded(rest[0]), FIGURES[first].meaning]
+    words = {"topics": topics, "ratings": RATINGS}.get(name, {})
+    return [words.get(first, first), *(_rounded(cell) for cell in rest)]
+
+
+def _rounded(cell: Any) -> Any:
+    return "" if cell is None else round(cell, 4) if isinstance(cell, float) else cell
+
+
+def _safe(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "@", "\t") else cell
