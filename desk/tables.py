@@ -120,6 +120,7 @@ bulletins = Table(
     Column("who", String(64), nullable=False, comment="a staff name, or cli: and the name of the machine's user"),
     Column("text", String(200), nullable=False, comment="what everybody hears, so it is readable; empty: switched off"),
     Column("until", Moment, nullable=False),
+)
 
 # Queue visits (written by the link to the telephone exchange, read by desk.figures)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hotline import cli_prompts, cli_staff, cli_text
+from hotline import cli_prompts, cli_report, cli_staff, cli_text
 from hotline.settings import Settings, faults_of
 
 
@@ -28,6 +28,7 @@ def main() -> None:
 
 main.add_command(cli_prompts.say)
 main.add_command(cli_prompts.prompts)
+main.add_command(cli_report.report)
 main.add_command(cli_staff.staff)
 main.add_command(cli_text.key)
 main.add_command(cli_text.sms)

@@ -4,7 +4,6 @@ import asyncio
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -46,24 +45,14 @@ async def _report(name: str, first: datetime | None, last: datetime | None) -> R
 
 def _print(found: Report) -> None:
     click.echo(f"{reports.TITLES[found.name]}  {found.period.first} 至 {found.period.last}")
+    lines: list[tuple[str, ...]]
     if found.name == "summary":
-        lines = [(FIGURES[name].label, shown(value, FIGURES[name].unit)) for name, value in found.rows]
+        lines = [(FIGURES[name].label, reports.shown(value, FIGURES[name].unit)) for name, value in found.rows]
     else:
         lines = [tuple(reports.label(column) for column in found.columns)]
-        lines += [tuple(shown(cell, "") for cell in row) for row in found.rows]
+        lines += [tuple(reports.shown(cell) for cell in row) for row in found.rows]
     for line in _aligned(lines):
         click.echo(line)
-
-
-def shown(value: Any, unit: str) -> str:
-    """`95.1 %`, `12.5 秒`, `17`; nothing is a dash."""
-    if value is None:
-        return "—"
-    if unit == "share":
-        return f"{value * 100:.1f} %"
-    if unit == "seconds":
-        return f"{value:.1f} 秒"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:

@@ -66,6 +66,17 @@ def parse_day(text: str) -> date | None:
         raise BadPeriod from None
 
 
+def shown(value: Any, unit: str = "") -> str:
+    """`95.1 %`, `12.5 秒`, `17`; nothing is a dash."""
+    if value is None:
+        return "—"
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    if unit == "seconds":
+        return f"{value:.1f} 秒"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
 def as_csv(report: Report, topics: Mapping[str, str] | None = None) -> str:
     """A report as a file for people: Chinese headings, names for words, figures as numbers."""
     out = io.StringIO()

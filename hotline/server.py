@@ -15,11 +15,13 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.bulletin import Bulletins
+from desk.figures import Figures
 from fund.demo import DemoPerson
 from fund.ledger import Ledger
 from fund.pins import Pins
 from hotline import demo, health, pages
 from hotline.api import calls as calls_api
+from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
 from hotline.database import open_database
 from hotline.migrations import upgrade
@@ -76,7 +78,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         await text.start()
 
         app = web.Application()
-        add_text_routes(app, text, calls_api.routes(engine), settings.public_url)
+        figures = Figures(engine, china_now)
+        more = [*calls_api.routes(engine), *reports_api.routes(figures, china_now)]
+        add_text_routes(app, text, more, settings.public_url)
 
         staff = open_staff(settings, engine, privacy)
         stack.callback(staff.stop)

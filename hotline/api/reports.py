@@ -69,6 +69,4 @@ def _answer(report: Report) -> ReportAnswer:
 def _csv(report: Report) -> web.Response:
     name = f"{report.name}-{report.period.first}-{report.period.last}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(
-        text=reports.as_csv(report), content_type="text/csv", charset="utf-8", headers=headers
-    )
+    return web.Response(text=reports.as_csv(report), content_type="text/csv", charset="utf-8", headers=headers)
