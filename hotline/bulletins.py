@@ -1,6 +1,7 @@
 """`hotline bulletin`, and the same for the staff pages: how a bulletin will sound, and until when it is said."""
 
 import getpass
+import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from desk.bulletin import Bulletin, BulletinRefused, Bulletins, faults_of
 from hotline.database import open_database
+from hotline.logs import configure
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
@@ -152,6 +154,7 @@ def _who() -> str:
 
 @asynccontextmanager
 async def _bulletins(settings: Settings) -> AsyncIterator[Bulletins]:
+    configure(settings, at_least=logging.ERROR)
     engine = open_database(settings.own_database_url)
     try:
         await upgrade(engine)
