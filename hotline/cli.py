@@ -140,6 +140,23 @@ def diff(old: Path, new: Path) -> None:
 
 
 @main.command()
+def versions() -> None:
+    """List the flows that were in force, newest first, and what each changed."""
+    from hotline import history
+
+    sys.exit(history.show(settings(), click.echo))
+
+
+@main.command()
+@click.argument("version")
+def rollback(version: str) -> None:
+    """Go back to a version: its number in `hotline versions`, or its name."""
+    from hotline import history
+
+    sys.exit(history.rollback(settings(), version, click.echo))
+
+
+@main.command()
 @click.argument("text", required=False)
 @click.option("--until", metavar="TIME", help="When it ends by itself: 18:00, '2026-11-26 18:00', 2h or 30m.")
 @click.option(

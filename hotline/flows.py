@@ -18,7 +18,7 @@ from ivr.call import china_now
 from ivr.check import Ground
 from ivr.difference import differences
 from ivr.layout import MenuCost, menu_costs
-from ivr.loader import Loaded, load, read_folder, read_phrases
+from ivr.loader import Files, Loaded, load, read_folder, read_phrases
 from ivr.prompts import Prompts
 from ivr.rehearsal import rehearse
 from ivr.utterance import Utterance
@@ -30,9 +30,13 @@ Print = Callable[[str], object]
 def load_folder(settings: Settings, folder: Path | None) -> Loaded:
     """The flows of a folder (the configured one by default), checked. An unreadable folder is a fault like others."""
     folder = folder or settings.flows
-    files = read_folder(folder) if folder.is_dir() else {}
+    return load_files(settings, read_folder(folder) if folder.is_dir() else {}, str(folder))
+
+
+def load_files(settings: Settings, files: Files, folder: str = "flows") -> Loaded:
+    """Flows as the service loads them: with its phrases and the text templates there are."""
     texts, faults = _text_names(settings)
-    loaded = load(files, read_phrases(settings.prompts / "voice.yaml"), folder=str(folder), texts=texts)
+    loaded = load(files, read_phrases(settings.prompts / "voice.yaml"), folder=folder, texts=texts)
     return loaded if not faults else Loaded(None, [*loaded.faults, *faults], loaded.sources)
 
 
