@@ -55,6 +55,17 @@ class Privacy:
         except InvalidToken:
             raise Unreadable from None
 
+    def seal_bytes(self, data: bytes) -> bytes:
+        """`data`, such as a recording, encrypted for storage."""
+        return self._box.encrypt(data)
+
+    def open_bytes(self, sealed: bytes) -> bytes:
+        """What `seal_bytes` was given. Raises `Unreadable`."""
+        try:
+            return self._box.decrypt(sealed)
+        except InvalidToken:
+            raise Unreadable from None
+
     def reseal(self, sealed: bytes) -> bytes:
         """The same text under the newest key. Raises `Unreadable`."""
         try:

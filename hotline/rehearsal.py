@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from desk import tables as desk_tables
 from fund import demo
 from fund.calendar import Calendar
 from fund.ledger import Ledger
@@ -16,6 +17,9 @@ from fund.pins import LIGHT, Pins
 from fund.privacy import Privacy
 from fund.tables import metadata
 from hotline.database import open_database
+from hotline.desk import Desk
+from hotline.settings import OrderSettings
+from hotline.tapes import Tapes
 from hotline.world import FundWorld
 from ivr.rehearsal import NewWorld
 from ivr.world import World
@@ -32,17 +36,20 @@ async def demo_worlds(hours: Calendar) -> AsyncIterator[NewWorld]:
         ledger_engine, engine = open_database(ledger_url), open_database(own_url)
         await demo.create(ledger_engine, TODAY)
         async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-        pins = Pins(
-            engine, Privacy(b"rehearsals have no secrets of anybody's", [Fernet.generate_key().decode()]), cost=LIGHT
-        )
+            for tables in (metadata, desk_tables.metadata):
+                await connection.run_sync(tables.create_all)
+        privacy = Privacy(b"rehearsals have no secrets of anybody's", [Fernet.generate_key().decode()])
+        pins = Pins(engine, privacy, cost=LIGHT)
         await pins.seed(demo.pins(), datetime.combine(TODAY, datetime.min.time()).astimezone())
         ledger = Ledger(ledger_engine)
+        desk = Desk(engine, privacy, Tapes(Path(folder) / "tapes", privacy), _NoTexts(), OrderSettings())
+        desk.calendar = lambda: hours
 
         async def fresh() -> World:
             async with engine.begin() as connection:
-                await connection.execute(metadata.tables["pin_tries"].delete())
-            return FundWorld(ledger, pins, _NoTexts(), hours.is_open, _forget)
+                for table in (metadata.tables["pin_tries"], desk_tables.call_backs):
+                    await connection.execute(table.delete())
+            return FundWorld(ledger, pins, _NoTexts(), hours.is_open, _forget, more=desk.answers)
 
         yield fresh
         await engine.dispose()

@@ -24,10 +24,12 @@ from hotline.api import calls as calls_api
 from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
 from hotline.database import open_database
+from hotline.desk import Desk
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from hotline.staff.app import Staff, bind_staff, open_staff
+from hotline.tapes import Tapes
 from hotline.text import TextService, open_text
 from hotline.twilio import open_twilio
 from hotline.world import FundWorld
@@ -54,6 +56,7 @@ class Hotline:
     agi_port: int
     switchboard: Switchboard | None
     text: TextService
+    desk: Desk
     staff: Staff
     people: list[DemoPerson] = field(default_factory=list)
 
@@ -76,6 +79,10 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         text = open_text(settings.sms, engine, privacy, ledger)
         stack.push_async_callback(text.stop)
         await text.start()
+
+        desk = Desk(engine, privacy, Tapes(settings.recordings_folder, privacy), text, settings.orders)
+        stack.push_async_callback(desk.stop)
+        desk.start()
 
         app = web.Application()
         figures = Figures(engine, china_now)
@@ -109,6 +116,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             )
             await flows.start()
             stack.push_async_callback(flows.stop)
+            desk.calendar, desk.queues = lambda: flows.current.hours, lambda: flows.current.queues
 
             pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
             housekeeper = Housekeeper(_chores(engine, pins, settings))
@@ -123,13 +131,14 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
                 lambda name, at: flows.current.hours.is_open(name, at),
                 records.note,
                 bulletin=bulletins.words_at,
+                more=desk.answers,
             )
             switchboard = Switchboard(flows, world, records)
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
             app.add_routes(audio.routes(prompts, china_now))
-            pages.bind_pages(app, switchboard, _address(prompts), [demo.facts(person) for person in people])
-            agi = asterisk.asterisk_server(switchboard, _render(prompts))
+            pages.bind_pages(app, switchboard, _address(prompts), desk.tapes, [demo.facts(person) for person in people])
+            agi = asterisk.asterisk_server(switchboard, _render(prompts), recordings=settings.asterisk_recordings)
             agi_port = await agi.start(settings.agi_host, settings.agi_port)
             stack.push_async_callback(agi.stop)
             if settings.twilio_voice.on:
@@ -141,7 +150,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
 
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
-        yield Hotline(settings, port, agi_port, switchboard, text, staff, people)
+        yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, people)
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
 
 

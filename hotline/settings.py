@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cryptography.fernet import Fernet
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
@@ -26,6 +26,16 @@ def _network(written: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+
+
+class OrderSettings(BaseModel):
+    """Work orders, and the messages they come from."""
+
+    forward_days: int = Field(1, ge=0, description="working days until an order is passed on")
+    answer_days: int = Field(3, ge=1, description="working days until its caller has an answer")
+    remind_hours: float = Field(4.0, ge=0, description="before an order is late, staff are reminded")
+    duty_phones: list[str] = Field([], description="mobile numbers that get these reminders by text")
+    keep_recordings_days: int = Field(180, ge=1, description="callers' messages; then removed")
 
 
 class Settings(BaseSettings):
@@ -52,6 +62,12 @@ class Settings(BaseSettings):
     agi_host: str = Field("127.0.0.1", description="address FastAGI listens on; never a public one")
     agi_port: int = Field(4573, ge=0, le=65535)
     audio_url: str = Field("", description="where Asterisk fetches prompts from this node; empty: public_url")
+    recordings: str = Field(
+        "", description="callers' messages, a folder shared with Asterisk; empty: recordings in home"
+    )
+    asterisk_recordings: str = Field(
+        "/var/spool/asterisk/hotline", pattern=r"^/[A-Za-z0-9/._-]+$", description="the same folder as Asterisk sees it"
+    )
     voice_command: str = Field(
         "", description="a voice of your own: text on its input, a WAV on its output; {language}"
     )
@@ -68,6 +84,7 @@ class Settings(BaseSettings):
     twilio_voice: TwilioVoiceSettings = Field(
         TwilioVoiceSettings(), description="a third telephone line; HOTLINE_TWILIO_VOICE__ACCOUNT_SID and so on"
     )
+    orders: OrderSettings = Field(OrderSettings(), description="work orders; HOTLINE_ORDERS__ANSWER_DAYS and so on")
     sms: TextSettings = Field(TextSettings(), description="the text side; HOTLINE_SMS__PROVIDERS and so on")
 
     log_format: Literal["console", "json"] = "console"
@@ -82,6 +99,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """`fund_url`, or the embedded demo ledger."""
         return self.fund_url or f"sqlite+aiosqlite:///{self.home.absolute() / 'ledger.db'}"
+
+    @property
+    def recordings_folder(self) -> Path:
+        """`recordings`, or the embedded default."""
+        return Path(self.recordings) if self.recordings else self.home.absolute() / "recordings"
 
     def privacy(self) -> Privacy:
         """The installation's keys: from the environment, else from `home`, made on first use."""

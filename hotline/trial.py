@@ -1,9 +1,11 @@
 """`hotline try`: a call from the terminal, through everything but the sound."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from functools import partial
 
 from desk.bulletin import Bulletins
 from fund.ledger import Ledger
@@ -11,17 +13,21 @@ from fund.phone import caller_number
 from fund.pins import Pins
 from hotline import demo
 from hotline.database import open_database
+from hotline.desk import Desk
 from hotline.flows import load_folder
 from hotline.logs import configure
 from hotline.migrations import upgrade
 from hotline.settings import Settings
+from hotline.tapes import Tapes
 from hotline.text import open_text
 from hotline.world import FundWorld
+from ivr import audio
 from ivr.call import CHINA, Switchboard, china_now
 from ivr.lines.keyboard import KeyboardLine
 from ivr.records import CallRecords
 from ivr.rehearsal import FixedFlow
 from ivr.versions import NoFlow
+from ivr.voice import EmbeddedVoice
 
 
 async def call(
@@ -43,14 +49,25 @@ async def call(
     records = CallRecords(engine, privacy)
     await records.start()
     pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
-    world = FundWorld(ledger, pins, text, loaded.flow.hours.is_open, records.note, bulletin=Bulletins(engine).words_at)
-    switchboard = Switchboard(FixedFlow(loaded.flow), world, records, clock=_clock(at))
-    line = KeyboardLine(lines, hear, lambda queue: hear(f"[转接 {queue}]"))
+    flow = loaded.flow
+    desk = Desk(engine, privacy, Tapes(settings.recordings_folder, privacy), text, settings.orders)
+    desk.calendar, desk.queues = lambda: flow.hours, lambda: flow.queues
+    bulletin = Bulletins(engine).words_at
+    world = FundWorld(ledger, pins, text, flow.hours.is_open, records.note, bulletin=bulletin, more=desk.answers)
+    switchboard = Switchboard(FixedFlow(flow), world, records, clock=_clock(at))
+    line = KeyboardLine(lines, hear, lambda queue: hear(f"[转接 {queue}]"), partial(_keep, desk.tapes))
     await switchboard.connect(line, f"keyboard-{secrets.token_hex(8)}", caller_number(caller))
     await records.stop()
     await text.stop()
     await ledger_engine.dispose()
     await engine.dispose()
+
+
+async def _keep(tapes: Tapes, name: str, words: str) -> float:
+    """What was typed instead of spoken, said by the embedded voice: the seconds it takes."""
+    sound = await asyncio.to_thread(EmbeddedVoice().say, words, "zh")
+    await asyncio.to_thread(tapes.save, name, audio.wav(sound))
+    return audio.seconds(sound)
 
 
 def _clock(at: datetime | None) -> Callable[[], datetime]:

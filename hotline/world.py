@@ -23,6 +23,7 @@ NO_ACCOUNT = "0"  # stands for a number nobody has
 PURPOSE = "reset_pin"
 
 Answer = tuple[str, Mapping[str, Any]]
+Ask = Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]
 Note = Callable[[str, str, str, str, datetime], None]  # call, action, outcome, account, moment
 
 
@@ -67,11 +68,15 @@ class FundWorld:
         *,
         queue_now: QueueNow = no_exchange,
         bulletin: Bulletin = no_bulletin,
+        more: Mapping[str, Ask] | None = None,
     ) -> None:
-        """`queue_now`: how a queue is, as `Board.outlook` tells it; `bulletin`: what everybody hears first, if any."""
+        """`queue_now`: how a queue is, as `Board.outlook` tells it; `bulletin`: what everybody hears first, if any.
+
+        `more`: the answers of the people's side.
+        """
         self._ledger, self._pins, self._texts, self._is_open, self._note = ledger, pins, texts, is_open, note
         self._queue_now, self._bulletin = queue_now, bulletin
-        self._answers: Mapping[str, Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]] = {
+        self._answers: dict[str, Ask] = {
             "caller": self._caller,
             "identify": self._identify,
             "report": self._report,
@@ -84,7 +89,7 @@ class FundWorld:
             "check_code": self._check_code,
             "offer_pin": self._offer_pin,
             "confirm_pin": self._confirm_pin,
-        }
+        } | dict(more or {})
 
     async def look_up(self, call: str, question: LookUp, at: datetime) -> Answered:
         """The answer to one of the questions of `ivr.world`."""

@@ -1,7 +1,7 @@
 """What the engine wants done: the closed list of what a step may ask of the line and of the world.
 
-A step's actions end with exactly one that waits (`Listen`, `LookUp`, `Transfer`) or with `HangUp`, unless the event
-changed nothing.
+A step's actions end with exactly one that waits (`Listen`, `Record`, `LookUp`, `Transfer`) or with `HangUp`, unless the
+event changed nothing.
 """
 
 from collections.abc import Mapping
@@ -27,10 +27,15 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say this. `interruptible`: a key stops it (barge-in) and counts for the `Listen` that follows."""
+    """Say this. `interruptible`: a key stops it (barge-in) and counts for the `Listen` that follows.
+
+    With a `recording` there are no words: what the caller recorded under that name is played to them.
+    """
 
     utterance: Utterance
     interruptible: bool = True
+    recording: str = ""
+    seconds: float = 0  # of the recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,15 @@ class Listen:
     most: int
     wait_seconds: float
     secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Beep, then keep what the caller says under `name`: up to `most_seconds`, a `#`, or that much silence."""
+
+    name: str
+    most_seconds: float
+    silence_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +87,4 @@ class HangUp:
     """End the call after what was said."""
 
 
-Action = Entered | Missed | Say | Listen | LookUp | Transfer | HangUp
+Action = Entered | Missed | Say | Listen | Record | LookUp | Transfer | HangUp

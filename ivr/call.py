@@ -15,9 +15,21 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say, Transfer
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Record, Say, Transfer
 from ivr.engine import step
-from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
+from ivr.events import (
+    Answered,
+    Event,
+    HungUp,
+    Keys,
+    LeftQueue,
+    Recorded,
+    Resumed,
+    Served,
+    Silence,
+    Started,
+    TransferFailed,
+)
 from ivr.flow import Flow
 from ivr.line import Gone, Line, Parked
 from ivr.metrics import CALLS, ENTERED, IN_PROGRESS, LOOK_UPS
@@ -31,6 +43,7 @@ PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
 LAST_RESORT_QUEUE = "general"
 BRINGS_BACK: dict[str, tuple[type, ...]] = {
     "keys": (Keys, Silence),
+    "record": (Recorded,),
     "transfer": (TransferFailed, LeftQueue, Served),
 }
 
@@ -97,7 +110,7 @@ class Switchboard:
         except Parked:
             return call
         except Gone:
-            call.state, _ = step(flow, call.state, HungUp(self._clock()))
+            await self._part(call, flow)
         except Exception:
             log.exception("call_failed", call=call_id, node=call.state.node)
             await self._rescue(call, line)
@@ -110,9 +123,18 @@ class Switchboard:
         """A parked call is over: its caller hung up, or has spoken with people. One that has ended stays as it is."""
         if call_id not in self.calls and (state := await self._records.resume(call_id)):
             with_people = state.waiting == "transfer"
-            state, _ = step(self._flows.current, state, HungUp(self._clock()))
-            state.outcome = "transferred" if with_people else state.outcome
-            await self._end(Call(call_id, line, state))
+            call = Call(call_id, line, state)
+            await self._part(call, await self._flows.version(state.version) or self._flows.current)
+            call.state.outcome = "transferred" if with_people else call.state.outcome
+            await self._end(call)
+
+    async def _part(self, call: Call, flow: Flow) -> None:
+        """The caller is gone. What they left is still asked of the world, once; nobody waits for the answer."""
+        call.state, actions = step(flow, call.state, HungUp(self._clock()))
+        for question in actions:
+            if isinstance(question, LookUp):
+                await self._records.save(call)
+                call.state, _ = step(flow, call.state, await self._answer(call.id, question))
 
     async def _end(self, call: Call) -> None:
         call.ended_at = self._clock()
@@ -159,6 +181,9 @@ class Switchboard:
                 spoken, says[:] = tuple(says), ()
                 digits = await line.listen(spoken, listen)
                 return Silence(self._clock()) if digits is None else Keys(digits, self._clock())
+            case [Record() as record]:
+                spoken, says[:] = tuple(says), ()
+                return Recorded(await line.record(spoken, record), self._clock())
             case [LookUp() as question]:
                 return await self._look_up(call, flow, line, says, question)
             case [Transfer() as to]:

@@ -293,7 +293,7 @@ def _strangers(ground: Ground, kind: str) -> set[str]:
 def _placeholders(ground: Ground) -> Iterator[Fault]:
     for node, body in ground.flow.nodes.items():
         for name, value in body:
-            spoken = name in ("say", "each", "hang_up") and value
+            spoken = name in ("say", "each", "hang_up", "survey") and value
             texts: dict[Place, Mapping[Any, str]] = {(name,): value} if spoken else {}
             if name == "menu" and isinstance(body, MenuNode):
                 texts = {("menu", key, "say"): option.say for key, option in body.menu.items()}

@@ -17,11 +17,13 @@ _FIELDS = {
     "bound": ("绑定手机", "what comes for a bound phone"), "unknown": ("未绑定", "what comes for others"),
     "text_me": ("短信接收键", "the key for a text"), "patience": ("等待规则", "patience"),
     "everywhere": ("通用按键", "keys that work everywhere"), "barge_in": ("能否打断", "barge-in"),
-    "transfer": ("转接队列", "queue"), "callback": ("选回电时", "what comes for a call-back"),
-    "message": ("选留言时", "what comes for a message"), "after": ("人工通话之后", "what comes after the people"),
+    "transfer": ("转接队列", "queue"), "callback": ("回电", "call-back"),
+    "message": ("留言", "message"), "after": ("人工通话之后", "what comes after the people"),
     "longest_call": ("最长通话", "longest call"), "title": ("标题", "title"),
     "start": ("起点", "start"), "deepest_menu": ("菜单最深", "deepest menu"), "tests": ("测试", "tests"),
     "bulletin": ("公告", "bulletin"),
+    "survey": ("评价的问题", "the survey's question"), "unhappy": ("不满意时", "what comes for the unsatisfied"),
+    "topic": ("主题", "topic"), "longest": ("最长录音", "longest message"), "order": ("工单", "work order"),
     "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
 }  # fmt: skip
 

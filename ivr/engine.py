@@ -2,8 +2,9 @@
 
 Rules for whoever edits this:
 - The state passed in is never changed; the one returned survives a trip through JSON.
-- Every step ends or waits: the last action is `Listen`, `LookUp`, `Transfer` or `HangUp`. An event that does not fit
-  (keys during a look-up, anything after the end) changes nothing and returns no action.
+- Every step ends or waits: the last action is `Listen`, `Record`, `LookUp`, `Transfer` or `HangUp`. An event that does
+  not fit (keys during a look-up, anything after the end) changes nothing and returns no action.
+- Who hangs up may leave one question behind (a message to keep): `HungUp` gives a `LookUp`, its answer the end.
 - What needs the world goes out as `LookUp` and comes back as `Answered`; secrets go straight from `Keys` into a
   `LookUp` and are never kept.
 - A *turn* is what is said between two key presses. `repeat` says the turn again from its first node.
@@ -15,12 +16,26 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from fund.fields import REPORTS, Field
-from ivr import asking, identifying, setting_pin, transferring
+from ivr import asking, calling_back, identifying, leaving, order_status, rating, setting_pin, transferring
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say
-from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
+from ivr.events import (
+    Answered,
+    Event,
+    HungUp,
+    Keys,
+    LeftQueue,
+    Recorded,
+    Resumed,
+    Served,
+    Silence,
+    Started,
+    TransferFailed,
+)
 from ivr.flow import (
+    HOME_FILE,
     AskNode,
     BulletinNode,
+    CallbackNode,
     Flow,
     GoNode,
     HangUpNode,
@@ -28,9 +43,12 @@ from ivr.flow import (
     IdentifyNode,
     KnownCallerNode,
     MenuNode,
+    MessageNode,
+    OrderNode,
     ReportNode,
     SayNode,
     SetPinNode,
+    SurveyNode,
     TextNode,
     TransferNode,
 )
@@ -39,6 +57,13 @@ from ivr.utterance import Piece, Utterance, fill, placeholders, said
 
 MOST_HOPS = 50  # nodes in one step; checked flows never come near, and no flow can hang a call
 MOST_BEHIND = 20
+# Kinds of several phases, each with a module of the same functions: begin, prompt, keyed, answered.
+PHASED: Mapping[type, Any] = {
+    MessageNode: leaving,
+    CallbackNode: calling_back,
+    SurveyNode: rating,
+    OrderNode: order_status,
+}
 REPORT_PAUSE_SECONDS = 2.5  # after a report, before the call goes on by itself
 
 
@@ -61,6 +86,16 @@ class Turn:
         """The node the call is in."""
         return self.flow.nodes[self.state.node]
 
+    @property
+    def node_or_none(self) -> Any:
+        """The node the call is in; None before it starts."""
+        return self.flow.nodes.get(self.state.node)
+
+    def topic(self) -> str:
+        """What the call is about: the file of the newest turn that is not at home, such as `loan`, else the queue."""
+        files = (turn.partition("/")[0] for turn in (self.state.turn, *reversed(self.state.behind)))
+        return next((file for file in files if file != HOME_FILE), self.state.queue)
+
     # What happened
 
     def take(self, event: Event) -> None:
@@ -70,6 +105,10 @@ class Turn:
         if state.over or not fits:
             return
         match event:
+            case HungUp() if isinstance(self.node_or_none, MessageNode) and leaving.left(self):
+                pass
+            case Answered() if state.phase == "parted" and state.waiting == "answer":
+                state.waiting, state.outcome = "over", self._ending("hung_up")
             case HungUp():
                 state.waiting, state.outcome = "over", self._ending("hung_up")
             case Started():
@@ -85,18 +124,20 @@ class Turn:
                 self._silence()
             case Answered() if state.waiting == "answer":
                 self._answered(event)
+            case Recorded() if state.waiting == "record":
+                leaving.recorded(self, self.node, event.seconds)
             case TransferFailed() | LeftQueue() | Served() if state.waiting == "transfer":
                 transferring.came_back(self, self.node, event)
             case Resumed():
                 self._resumed()
-            case Keys() | Silence() | Answered() | TransferFailed() | LeftQueue() | Served():
+            case Keys() | Silence() | Recorded() | Answered() | TransferFailed() | LeftQueue() | Served():
                 pass
             case _:
                 assert_never(event)
 
     def _overlong(self) -> bool:
         state = self.state
-        if state.overlong or state.waiting == "transfer":
+        if state.overlong or state.waiting == "transfer" or isinstance(self.node_or_none, MessageNode):
             return False
         return (self.at - state.began()).total_seconds() > self.flow.longest_call.after
 
@@ -109,6 +150,8 @@ class Turn:
             identifying.ask_number(self)
         elif isinstance(node, TransferNode) and (digits in transferring.choices(node) or self.to_people(digits)):
             transferring.keyed(self, node, digits)
+        elif isinstance(node, MessageNode) and leaving.takes(self, digits):
+            leaving.keyed(self, node, digits)
         elif target := self.flow.everywhere(self.state.node).get(digits):
             self._everywhere(target)
         else:
@@ -124,6 +167,8 @@ class Turn:
                 setting_pin.keyed(self, node, digits)
             case TransferNode():
                 transferring.keyed(self, node, digits)
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+                PHASED[type(node)].keyed(self, node, digits)
             case ReportNode() if digits == node.text_me:
                 self.state.phase = "texting"
                 self.look_up("text_report", report=node.report, to=self.state.caller, **(self.state.person or {}))
@@ -154,9 +199,15 @@ class Turn:
         if isinstance(self.node, TransferNode):
             transferring.hand_over(self, self.node)
             return
+        if isinstance(self.node, MessageNode):
+            leaving.silent(self)
+            return
+        if isinstance(self.node, SurveyNode):
+            rating.silent(self, self.node)
+            return
         self.state.silences += 1
         self.actions.append(Missed("silence"))
-        if not self._out_of_patience(self.state.silences):
+        if not self.out_of_patience(self.state.silences):
             self.phrase("silence" if self.state.silences == 1 else "silence_again")
             self.prompt(short=True)
 
@@ -186,13 +237,17 @@ class Turn:
                 setting_pin.answered(self, node, answer)
             case TransferNode():
                 transferring.answered(self, node, answer)
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+                PHASED[type(node)].answered(self, node, answer)
 
     def _resumed(self) -> None:
         if self.state.waiting == "transfer":
             transferring.hand_over(self, self.node)
             return
         self.phrase("resumed")
-        if isinstance(self.node, IdentifyNode | SetPinNode) and self.state.phase:
+        if isinstance(self.node, MessageNode) and self.state.phase:
+            leaving.resumed(self, self.node)
+        elif isinstance(self.node, IdentifyNode | SetPinNode | CallbackNode) and self.state.phase:
             self.prompt(short=False)
         else:
             self.travel(self.state.turn, fresh=False)
@@ -249,6 +304,8 @@ class Turn:
                 self.look_up("text", template=node.text, to=self.state.caller)
             case TransferNode():
                 transferring.begin(self, node)
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+                PHASED[type(node)].begin(self, node)
             case HangUpNode():
                 self.say(node.hang_up)
                 self.end("finished")
@@ -327,6 +384,8 @@ class Turn:
                 self._offer_text(node)
             case TransferNode():
                 transferring.prompt(self, node)
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+                PHASED[type(node)].prompt(self, node)
 
     def _say_menu(self, node: MenuNode, short: bool) -> None:
         if node.say and not short:
@@ -371,11 +430,12 @@ class Turn:
         """A wrong key or an answer that cannot be: say so and ask again, or let a person help."""
         self.state.wrongs += 1
         self.actions.append(Missed("wrong"))
-        if not self._out_of_patience(self.state.wrongs):
+        if not self.out_of_patience(self.state.wrongs):
             self.phrase(phrase, **values)
             self.prompt(short=True)
 
-    def _out_of_patience(self, count: int) -> bool:
+    def out_of_patience(self, count: int) -> bool:
+        """Whether that was once too often: then the caller is on the way to where patience ends."""
         patience, source = self.flow.patience(self.state.node)
         if count < patience.tries:
             return False

@@ -33,6 +33,14 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The caller has spoken after the beep for so long; None when this line cannot record."""
+
+    seconds: float | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The world's answer to a `LookUp`: one word (`outcome`) and what belongs to it.
 
@@ -83,4 +91,4 @@ class HungUp:
     at: datetime
 
 
-Event = Started | Keys | Silence | Answered | TransferFailed | LeftQueue | Served | Resumed | HungUp
+Event = Started | Keys | Silence | Recorded | Answered | TransferFailed | LeftQueue | Served | Resumed | HungUp

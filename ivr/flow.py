@@ -244,6 +244,47 @@ class TransferNode(_Node):
     failed: Target | None = None
 
 
+class MessageNode(_Node):
+    """Let the caller leave a spoken message, which becomes a work order; `say` comes before the beep.
+
+    `failed`: nothing can be recorded now. Who hangs up has left what was said.
+    """
+
+    message: Literal["message", "complaint", "suggestion"]
+    say: Text | None = None
+    topic: Name | None = None
+    longest: Duration = 120.0
+    next: Target
+    failed: Target
+
+
+class CallbackNode(_Node):
+    """Take down that the caller wants to be called, by the people of a queue; the number is read back first."""
+
+    callback: Name
+    say: Text | None = None
+    topic: Name | None = None
+    next: Target
+    failed: Target
+
+
+class SurveyNode(_Node):
+    """Ask how the person was: 1 good, 2 fair, 3 bad. `unhappy` is where the third leads, after it is kept."""
+
+    survey: Text
+    topic: Name | None = None
+    next: Target
+    unhappy: Target | None = None
+
+
+class OrderNode(_Node):
+    """Tell what became of a work order, by its number, to the telephone that left it or whoever is identified."""
+
+    order: Literal["status"]
+    next: Target
+    unavailable: Target
+
+
 class HangUpNode(_Node):
     """Say goodbye and end the call."""
 
@@ -263,6 +304,10 @@ KINDS: dict[str, type[_Node]] = {
     "known_caller": KnownCallerNode,
     "text": TextNode,
     "set_pin": SetPinNode,
+    "message": MessageNode,
+    "callback": CallbackNode,
+    "survey": SurveyNode,
+    "order": OrderNode,
     "hang_up": HangUpNode,
     "say": SayNode,
     "go": GoNode,
@@ -285,19 +330,24 @@ Node = Annotated[
     | Annotated[KnownCallerNode, Tag("known_caller")]
     | Annotated[TextNode, Tag("text")]
     | Annotated[SetPinNode, Tag("set_pin")]
+    | Annotated[MessageNode, Tag("message")]
+    | Annotated[CallbackNode, Tag("callback")]
+    | Annotated[SurveyNode, Tag("survey")]
+    | Annotated[OrderNode, Tag("order")]
     | Annotated[TransferNode, Tag("transfer")]
     | Annotated[HangUpNode, Tag("hang_up")]
     | Annotated[SayNode, Tag("say")]
     | Annotated[GoNode, Tag("go")],
     Discriminator(kind_of),
 ]
-LISTENING = (MenuNode, AskNode, IdentifyNode, SetPinNode)
+LISTENING = (MenuNode, AskNode, IdentifyNode, SetPinNode, MessageNode, CallbackNode, SurveyNode, OrderNode)
 
 
 class Step(_Strict):
-    """One line of a supervisor's test: what is pressed, or what must be heard, or must not be."""
+    """One line of a supervisor's test: what is pressed or spoken, or what must be heard, or must not be."""
 
     press: str | None = None
+    speak: str | None = None
     hear: str | None = None
     not_hear: str | None = None
     silence: Literal[True] | None = None
@@ -467,7 +517,7 @@ def exits(node: Any) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield ("patience", "then"), value.then
             case (
                 "next" | "failed" | "unset" | "unavailable" | "nothing" | "open" | "closed" | "full" | "senior"
-                | "bound" | "unknown" | "go", str(),
+                | "bound" | "unknown" | "unhappy" | "go", str(),
             ):  # fmt: skip
                 yield (name,), value
 

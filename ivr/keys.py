@@ -27,6 +27,11 @@ class Keypad:
             self._closed_by_length = False
             self._waiting.append(key)
 
+    def forget(self) -> None:
+        """Nothing pressed so far counts any more."""
+        self._waiting.clear()
+        self._closed_by_length = False
+
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting."""

@@ -4,7 +4,7 @@ from asyncio import Task
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ivr.actions import Listen, Say, Transfer
+from ivr.actions import Listen, Record, Say, Transfer
 
 
 class Gone(Exception):
@@ -28,6 +28,9 @@ class Line(Protocol):
 
         After a full field, a `#` that follows at once ends that field and is not a key of its own.
         """
+
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        """Say, beep, and keep what the caller says, as 8 kHz WAV: the seconds of it; None when this line cannot."""
 
     async def play(self, says: Sequence[Say]) -> None:
         """Say, to the end or to a key."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from fund.phone import caller_number
 from fund.yaml_source import Fault, Source
-from ivr.actions import Listen, Say, Transfer
+from ivr.actions import Listen, Record, Say, Transfer
 from ivr.call import CHINA, Call, Switchboard
 from ivr.flow import Flow, FlowTest
 from ivr.keys import Keypad
@@ -19,6 +19,7 @@ from ivr.line import Gone
 from ivr.state import State
 from ivr.world import World
 
+SPOKEN, SPOKEN_SECONDS = "spoken", 5.0
 NewWorld = Callable[[], Awaitable[World]]
 
 
@@ -98,14 +99,26 @@ class ScriptLine:
                 return digits
         return digits
 
-    def _next_keys(self) -> str | None:
-        """Check what must be heard up to the next key; None for silence. Raises `Gone` at the end of the script."""
+    def _next_keys(self, *, speaking: bool = False) -> str | None:
+        """Check what must be heard up to the next key; None for silence. Raises `Gone` at the end of the script.
+
+        After the beep, a `speak` step comes as `SPOKEN`.
+        """
         while self._steps:
             number, step = self._steps[0]
             if step.transferred or step.ended:
                 self._fault(number, "这时通话还没有结束,还在等待按键", "the call is still waiting for a key")
                 raise Gone
+            if bool(step.speak) != speaking and (step.speak or step.press is not None):
+                zh, en = (
+                    ("这时在等待按键", "the call waits for a key") if step.speak else ("这时在录音", "the beep is over")
+                )
+                self._fault(number, zh, en)
+                raise Gone
             self._steps.pop(0)
+            if step.speak:
+                self._heard = ""
+                return SPOKEN
             if step.hang_up:
                 raise Gone
             if step.silence or step.press is not None:
@@ -138,6 +151,16 @@ class ScriptLine:
                 self._fault(number, "通话已经结束,不能再按键", "the call is over: no key can be pressed")
             self._compare(number, step)
         self._steps.clear()
+
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        await self.play(says)
+        self._keypad.forget()
+        return self._speaks()
+
+    def _speaks(self) -> float:
+        """How long the caller speaks after the beep: 5 s for a `speak` step, not at all for silence."""
+        pressed = self._next_keys(speaking=True)
+        return SPOKEN_SECONDS if pressed == SPOKEN else 0.0
 
     async def play(self, says: Sequence[Say]) -> None:
         self._heard += "".join(say.utterance.text for say in says)

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from fund import codes
-from ivr import speech
-from ivr.flow import Flow, MenuNode, ReportNode, TransferNode
+from ivr import calling_back, leaving, rating, speech
+from ivr.flow import CallbackNode, Flow, MenuNode, MessageNode, ReportNode, SurveyNode, TransferNode
 from ivr.reading import reading, recording_name
 from ivr.speech import Language
 from ivr.transferring import CHOICES, WAIT, choices
@@ -19,9 +19,15 @@ from ivr.utterance import PAUSES, Piece, Utterance, fill, placeholders
 
 _SYLLABLES_A_SECOND, _WORDS_A_SECOND = 3.8, 2.5  # an unhurried speaker
 _SOME_NUMBER = ("number", 3)  # stands for any: only the words around it matter
-_TEXTS = ("say", "each", "hang_up")  # what the nodes call what they say
+_TEXTS = ("say", "each", "hang_up", "survey")  # what the nodes call what they say
 _OFFERS = {key: f"queue_{name}" for key, name in {WAIT: "wait", **CHOICES}.items()}
-_WITH_KEYS = {"press", "star", "hash", "text_me", *_OFFERS.values()}  # phrases that are said where a node names a key
+_FIXED_OFFERS: Mapping[type, Mapping[str, str]] = {
+    MessageNode: leaving.OFFERS,
+    CallbackNode: calling_back.OFFERS,
+    SurveyNode: rating.OFFERS,
+}
+_OFFERED = {*_OFFERS.values(), *(name for offers in _FIXED_OFFERS.values() for name in offers.values())}
+_WITH_KEYS = {"press", "star", "hash", "text_me", *_OFFERED}  # phrases that are said where a node names a key
 _LEDGER_TABLES = (
     codes.ACCOUNT_STATE,
     codes.EMPLOYER_STATE,
@@ -97,18 +103,24 @@ def sayings(flow: Flow, day: str) -> Iterator[Saying]:
         if isinstance(node, ReportNode) and node.text_me:
             for language in phrases["text_me"]:
                 yield name, _say(flow, day, phrases["text_me"], language, key=_key_name(flow, node.text_me, language))
-        if isinstance(node, TransferNode) and choices(node):
-            yield from ((name, offer) for key in (WAIT, *choices(node)) for offer in _offers(flow, day, key))
+        for key, phrase in _offers(node).items():
+            yield from ((name, offer) for offer in _offer(flow, day, key, phrase))
     for name in sorted(phrases.keys() - _WITH_KEYS):
         for language in phrases[name]:
             yield f"voice.yaml: {name}", _say(flow, day, phrases[name], language)
 
 
-def _offers(flow: Flow, day: str, key: str) -> Iterator[Utterance]:
-    """What a caller who would have to wait may choose, with its key."""
-    for language in flow.phrases[_OFFERS[key]]:
+def _offers(node: object) -> Mapping[str, str]:
+    """Key -> phrase of what a node offers without its flow naming the keys."""
+    if isinstance(node, TransferNode):
+        return {key: _OFFERS[key] for key in (WAIT, *choices(node))} if choices(node) else {}
+    return _FIXED_OFFERS.get(type(node), {})
+
+
+def _offer(flow: Flow, day: str, key: str, phrase: str) -> Iterator[Utterance]:
+    for language in flow.phrases[phrase]:
         press = _say(flow, day, flow.phrases["press"], language, key=key)
-        yield _say(flow, day, flow.phrases[_OFFERS[key]], language) + press
+        yield _say(flow, day, flow.phrases[phrase], language) + press
 
 
 def _options(flow: Flow, day: str, node: MenuNode) -> Iterator[Utterance]:

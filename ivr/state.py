@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
-Waiting = Literal["start", "keys", "answer", "transfer", "over"]
+Waiting = Literal["start", "keys", "record", "answer", "transfer", "over"]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,8 @@ class State:
     pending: Mapping[str, str] = field(default_factory=dict)  # what a phase hands to the next
     overlong: bool = False  # the longest call was reached, and told
     served: bool = False  # people have talked with the caller
+    agent: str = ""  # who did
+    queue: str = ""  # of which queue
     outcome: str = ""  # how it ended: hung_up, transferred, finished
 
     @property

@@ -97,6 +97,7 @@ def came_back(turn: "Turn", node: TransferNode, event: TransferFailed | LeftQueu
         case Served():
             # The longest call is there to free a machine that somebody plays with, not to hurry people.
             turn.state.served = turn.state.overlong = True
+            turn.state.agent, turn.state.queue = event.agent, node.transfer
             if node.after:
                 turn.travel(turn.target(node.after))
             else:

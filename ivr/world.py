@@ -14,6 +14,12 @@
 | `check_code`  | verification, account, code              | `approved`, `wrong`, `expired` |
 | `offer_pin`   | verification, account, pin               | `offered`, `weak` |
 | `confirm_pin` | verification, account, pin               | `set`, `differs`, `expired` |
+| `open_message` | kind, topic, caller, account           | `ready` {number} to record under |
+| `recorded`    | recording                                | `ok` {seconds}, `nothing` |
+| `leave_message` | number, recording, parted (hung up)    | `opened` {number, days, texted} |
+| `ask_callback` | number, queue, topic                    | `asked` {ahead}, `already`, `bad_number` |
+| `rate`        | rating, agent, queue, topic              | `kept`, `already` |
+| `order_state` | number, caller, account | `ok` {state (open, working, answered), answer_by, outcome}, `nothing` |
 
 Any of them may be `unavailable`. An account is named by its number; whoever answers masks it in every record.
 """

@@ -1,7 +1,8 @@
 """The pages people open in a browser: the start page and the browser phone. Nothing is loaded from outside."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,27 @@ from aiohttp import WSMsgType, web
 
 from fund.phone import caller_number
 from ivr.call import Switchboard
-from ivr.lines.browser import Address, BrowserLine
+from ivr.lines.browser import Address, BrowserLine, Tapes
 
 HERE = Path(__file__).parent
-POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; media-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "frame-ancestors 'none'"
+)
 FIRST_WORD_SECONDS = 10
+MOST_BYTES = 256 * 1024  # of one message: about a second of a microphone
 
 
-def bind_pages(app: web.Application, switchboard: Switchboard, address: Address, people: Sequence[Any]) -> None:
+def bind_pages(
+    app: web.Application, switchboard: Switchboard, address: Address, tapes: Tapes, people: Sequence[Any]
+) -> None:
     """`/`, `/phone` and what the phone needs. `people`: demo people to choose from; empty in real service."""
     for path, name in {
         "/": "start.html",
         "/phone": "phone.html",
         "/phone.css": "phone.css",
         "/phone.js": "phone.js",
+        "/microphone.js": "microphone.js",
     }.items():
         app.router.add_get(path, _page(HERE / name))
 
@@ -30,7 +38,7 @@ def bind_pages(app: web.Application, switchboard: Switchboard, address: Address,
         return web.json_response({"people": list(people)})
 
     async def call(request: web.Request) -> web.StreamResponse:
-        return await _call(request, switchboard, address)
+        return await _call(request, switchboard, partial(BrowserLine, address=address, tapes=tapes))
 
     app.router.add_get("/phone/people", who)
     app.router.add_get("/phone/call", call)
@@ -43,14 +51,16 @@ def _page(path: Path) -> Any:
     return page
 
 
-async def _call(request: web.Request, switchboard: Switchboard, address: Address) -> web.StreamResponse:
+async def _call(
+    request: web.Request, switchboard: Switchboard, new_line: Callable[[web.WebSocketResponse], BrowserLine]
+) -> web.StreamResponse:
     if not _same_site(request):
         raise web.HTTPForbidden(text="calls are made from our own page")
-    socket = web.WebSocketResponse(heartbeat=20, max_msg_size=4096)
+    socket = web.WebSocketResponse(heartbeat=20, max_msg_size=MOST_BYTES)
     await socket.prepare(request)
     first = await socket.receive(timeout=FIRST_WORD_SECONDS)
     caller = _caller(first.json()) if first.type is WSMsgType.TEXT else ""
-    line = BrowserLine(socket, address)
+    line = new_line(socket)
     async with line.reading():
         await switchboard.connect(line, f"browser-{secrets.token_hex(8)}", caller)
     await socket.close()

@@ -1,7 +1,8 @@
 // The browser phone: plays what the line sends, sends keys, and shows what is said. Keys are never shown while secret.
 "use strict";
 const $ = (id) => document.getElementById(id);
-let socket = null, audio = null, turn = 0, listening = null;
+let socket = null, audio = null, turn = 0, listening = null, recording = null;
+const AUDIBLE = 0.01; // of full scale; softer is silence
 
 for (const key of "123456789*0#") {
   const button = document.createElement("button");
@@ -54,7 +55,58 @@ function take(message) {
   turn = message.n;
   listening = message.listen;
   status(message.listen ? (message.listen.secret ? "请输入(不会显示)" : "请按键") : "请听");
-  play(message.n, message.say, 0);
+  if (message.record) record(message.n, message.record);
+  else play(message.n, message.say, 0);
+}
+
+// After a beep, send what the microphone hears until #, silence or the time is up; without a microphone, say so.
+async function record(number, wanted) {
+  let stream = null;
+  const context = new AudioContext();
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    await context.audioWorklet.addModule("/microphone.js");
+  } catch (fault) {
+    note("〔没有可用的麦克风,无法录音〕");
+    context.close();
+    send({ recorded: number, rate: 0 });
+    return;
+  }
+  await beep(context);
+  if (!socket || number !== turn) { finish(); return; }
+  status("请讲话,讲完按 #");
+  const microphone = new AudioWorkletNode(context, "microphone");
+  context.createMediaStreamSource(stream).connect(microphone);
+  let seconds = 0, silent = 0;
+  function finish() {
+    if (recording !== finish && recording) return;
+    recording = null;
+    stream.getTracks().forEach((track) => track.stop());
+    send({ recorded: number, rate: context.sampleRate });
+    context.close();
+  }
+  recording = finish;
+  microphone.port.onmessage = ({ data }) => {
+    if (recording !== finish || !socket || socket.readyState !== 1) return;
+    socket.send(data);
+    const tenth = data.length / context.sampleRate;
+    const loud = data.some((sample) => Math.abs(sample) > AUDIBLE * 32767);
+    seconds += tenth;
+    silent = loud ? 0 : silent + tenth;
+    if (seconds >= wanted.most || silent >= wanted.silence) finish();
+  };
+}
+
+function beep(context) {
+  return new Promise((done) => {
+    const tone = context.createOscillator(), volume = context.createGain();
+    volume.gain.value = 0.2;
+    tone.frequency.value = 1000;
+    tone.connect(volume).connect(context.destination);
+    tone.onended = done;
+    tone.start();
+    tone.stop(context.currentTime + 0.3);
+  });
 }
 
 function play(number, prompts, at) {
@@ -76,6 +128,7 @@ function press(key) {
   button.classList.add("down");
   setTimeout(() => button.classList.remove("down"), 120);
   noteKey(listening && listening.secret ? "•" : key);
+  if (recording) { if (key === "#") recording(); return; }
   if (!audio.dataset.firm) { audio.pause(); audio.onended = audio.onerror = null; }
   send({ key });
 }
@@ -83,6 +136,7 @@ function press(key) {
 function hangUp() { if (socket) socket.close(); }
 
 function ended() {
+  if (recording) recording();
   socket = null;
   turn = 0;
   if (audio) { audio.onended = audio.onerror = null; audio.pause(); }

@@ -126,6 +126,17 @@ class AgiCall:
             raise await self._failure(file)
         return _key(reply), reply.played or 0
 
+    async def record_file(self, file: str, escape: str, most_ms: int, silence_seconds: int) -> int | None:
+        """Beep, then record to `file`.wav until an `escape` key, that much silence, or the time is up.
+
+        The samples recorded, the silence cut off; None when Asterisk cannot write the file.
+        """
+        line = command("RECORD FILE", file, "wav", escape, str(most_ms), "BEEP", f"s={silence_seconds}")
+        reply = await self.send(line)
+        if reply.result == "-1" and reply.text != "writefile":
+            raise Gone("hung up")
+        return None if reply.result == "-1" else reply.played or 0
+
     async def set_variable(self, name: str, value: str) -> None:
         """Set a channel variable, or a function such as `TIMEOUT(absolute)`."""
         await self.send(command("SET VARIABLE", name, value))

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import structlog
 
 from fund.phone import caller_number
-from ivr.actions import Listen, Say, Transfer
+from ivr.actions import Listen, Record, Say, Transfer
 from ivr.call import LAST_RESORT_QUEUE, Switchboard
 from ivr.keys import Keypad
 from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, Digits, ProtocolFault
@@ -37,6 +37,8 @@ SILENT_SECONDS = 4.0  # a caller who hears nothing for so long, outside a questi
 PAUSE_SECONDS = 0.8  # keys no further apart come in one command,
 BURST_KEYS = 6  # and so many at most
 OVERHEAR_SECONDS = 0.02  # after so long without a command, keys are overheard
+RECORDINGS = "/var/spool/asterisk/hotline"  # which this service sees as HOTLINE_RECORDINGS
+RATE = 8000  # samples a second
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
 SILENCE_FILE = "silence/10"  # of Asterisk's own sounds
 _CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -52,6 +54,7 @@ class Audio:
     seconds: float
 
 
+Words = Utterance | Audio  # what is said; a caller's own recording is a sound already
 Render = Callable[[Utterance], Awaitable[Audio]]
 _NOTHING = Utterance()
 
@@ -61,9 +64,10 @@ class AsteriskLine:
 
     name = "asterisk"
 
-    def __init__(self, agi: AgiCall, render: Render, *, most_waiting: int = 50) -> None:
-        """`most_waiting`: a queue with so many callers is full."""
+    def __init__(self, agi: AgiCall, render: Render, *, most_waiting: int = 50, recordings: str = RECORDINGS) -> None:
+        """`most_waiting`: a queue with so many callers is full. `recordings`: Asterisk's folder of what callers say."""
         self._agi, self._render, self._most_waiting = agi, render, most_waiting
+        self._recordings = recordings
         self._keys = Keypad()
         self._loop = asyncio.get_running_loop()
         self._gap: asyncio.TimerHandle | None = None
@@ -73,7 +77,7 @@ class AsteriskLine:
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
         """Say, then collect keys; what can be interrupted is played by the command that collects."""
-        *before, (last, interruptible) = _breaths(says) or [(_NOTHING, True)]
+        *before, (last, interruptible) = self._breaths(says) or [(_NOTHING, True)]
         for words, cut in before:
             await self._speak(words, cut)
         if not interruptible:
@@ -83,9 +87,24 @@ class AsteriskLine:
         self._rest()
         return digits
 
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        """Say; a key leads to the beep at once and to nothing else. Asterisk writes the file on its own disk."""
+        await self.play(says)
+        self._busy()
+        self._keys.forget()
+        deadline = record.most_seconds + SILENT_SECONDS
+        await self._agi.set_variable("TIMEOUT(absolute)", f"{deadline:.1f}")
+        file, silence = f"{self._recordings}/{record.name}", round(record.silence_seconds)
+        samples = await self._agi.record_file(file, "#", round(record.most_seconds * 1000), silence)
+        self._rest()
+        if samples is None:
+            log.error("cannot_record", folder=self._recordings)
+            return None
+        return samples / RATE
+
     async def play(self, says: Sequence[Say]) -> None:
         """Say, to the end or to a key."""
-        for words, interruptible in _breaths(says):
+        for words, interruptible in self._breaths(says):
             await self._speak(words, interruptible)
         self._rest()
 
@@ -119,7 +138,18 @@ class AsteriskLine:
 
     # speaking and collecting
 
-    async def _speak(self, words: Utterance, interruptible: bool) -> None:
+    def _breaths(self, says: Sequence[Say]) -> list[tuple[Words, bool]]:
+        """What stands side by side and is interruptible alike is said in one breath: one sound, no gaps."""
+        breaths: list[tuple[Words, bool]] = []
+        for (interruptible, recording), together in groupby(says, lambda say: (say.interruptible, say.recording)):
+            if recording:
+                seconds = max(say.seconds for say in together)
+                breaths.append((Audio(f"{self._recordings}/{recording}", seconds), interruptible))
+            else:
+                breaths.append((sum((say.utterance for say in together), _NOTHING), interruptible))
+        return breaths
+
+    async def _speak(self, words: Words, interruptible: bool) -> None:
         escape, at = ALL_KEYS if interruptible else "", 0
         while words and not (interruptible and not self._keys.idle):
             key, at = await self._played(words, 0, partial(self._agi.stream_file, escape=escape, offset=at))
@@ -127,7 +157,7 @@ class AsteriskLine:
                 return
             self._keys.press(key)  # if it was only the `#` of the field before, go on from where it cut us off
 
-    async def _collect(self, words: Utterance, listen: Listen) -> str | None:
+    async def _collect(self, words: Words, listen: Listen) -> str | None:
         digits, finished = self._keys.take(listen.most)
         while not finished:
             room = min(listen.most - len(digits), BURST_KEYS)
@@ -152,13 +182,13 @@ class AsteriskLine:
                 self._pace[name] = seconds
         return await self._agi.get_data(file, 0, most)
 
-    async def _played(self, words: Utterance, wait_seconds: float, command: Callable[[str], Awaitable[T]]) -> T:
+    async def _played(self, words: Words, wait_seconds: float, command: Callable[[str], Awaitable[T]]) -> T:
         """Run a command with the sound of these words, once more if the sound was not there.
 
         Asterisk loses a sound that two calls fetch at the same time for the first time.
         """
         for last_try in (False, True):
-            audio = await self._render(words) if words else Audio("", 0)
+            audio = words if isinstance(words, Audio) else await self._render(words) if words else Audio("", 0)
             self._busy()
             deadline = audio.seconds + wait_seconds + SILENT_SECONDS
             await self._agi.set_variable("TIMEOUT(absolute)", f"{deadline:.1f}")
@@ -168,6 +198,8 @@ class AsteriskLine:
                 log.warning("sound_not_played", sound=audio.address.rpartition("/")[2], last_try=last_try)
                 if last_try:
                     raise
+                if isinstance(words, Audio):
+                    words = Audio("silence/1", 1)  # a recording that is gone is no reason to lose the call
         raise AssertionError
 
     async def _obstacle(self, queue: str) -> str | None:
@@ -204,22 +236,16 @@ class AsteriskLine:
         self._closing = self._loop.call_later(CLOSING_SECONDS, self._keys.forget_closing)
 
 
-def _breaths(says: Sequence[Say]) -> list[tuple[Utterance, bool]]:
-    """What stands side by side and is interruptible alike is said in one breath: one sound, no gaps."""
-    return [
-        (sum((say.utterance for say in together), _NOTHING), interruptible)
-        for interruptible, together in groupby(says, lambda say: say.interruptible)
-    ]
-
-
-def asterisk_server(switchboard: Switchboard, render: Render, *, most_calls: int = 2000) -> AgiServer:
+def asterisk_server(
+    switchboard: Switchboard, render: Render, *, most_calls: int = 2000, recordings: str = RECORDINGS
+) -> AgiServer:
     """A FastAGI server that gives each call to the switchboard, and each call back to the dialplan with an answer."""
 
     async def answer(agi: AgiCall) -> None:
         call_id = agi.fields["agi_uniqueid"]
         if not _CALL_ID.fullmatch(call_id):
             raise ProtocolFault("not a call id")
-        line = AsteriskLine(agi, render)
+        line = AsteriskLine(agi, render, recordings=recordings)
         await switchboard.connect(line, call_id, caller_number(agi.fields.get("agi_callerid", "")))
         if not (line.told or agi.gone):
             await line.leave("queue", LAST_RESORT_QUEUE)

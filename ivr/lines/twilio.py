@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 
 from fund.phone import caller_number
-from ivr.actions import Action, HangUp, Listen, LookUp, Say, Transfer
+from ivr.actions import Action, HangUp, Listen, LookUp, Record, Say, Transfer
 from ivr.call import Switchboard, china_now
 from ivr.events import Event, Keys, Served, Silence, TransferFailed
 from ivr.keys import ALLOWED
@@ -135,6 +135,10 @@ class TwilioLine:
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
         self.answer = await self._twiml(*says, listen)
         raise Parked
+
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        """Not on this line: what a caller says would stay with Twilio. The flow's `failed` exit has the next words."""
+        return None
 
     async def play(self, says: Sequence[Say]) -> None:
         self._says += says

@@ -13,10 +13,22 @@ from typing import Any
 
 import yaml
 
-from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say, Transfer
+from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Record, Say, Transfer
 from ivr.call import CHINA
 from ivr.engine import step
-from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
+from ivr.events import (
+    Answered,
+    Event,
+    HungUp,
+    Keys,
+    LeftQueue,
+    Recorded,
+    Resumed,
+    Served,
+    Silence,
+    Started,
+    TransferFailed,
+)
 from ivr.flow import Flow
 from ivr.loader import load, read_phrases
 from ivr.state import State
@@ -61,7 +73,7 @@ def play(flow: Flow, turns: list[dict[str, Any]]) -> Iterator[list[str]]:
 
 def event_of(text: str, at: datetime) -> Event:
     """`started 139...`, `keys 1`, `silence`, `answer ok {...}`, `transfer failed full`, `left 2`,
-    `served agent1 65`, `resumed`, `hung up`."""
+    `served agent1 65`, `recorded 4.2` (`recorded`: this line cannot), `resumed`, `hung up`."""
     word, _, rest = text.partition(" ")
     match word:
         case "started":
@@ -75,6 +87,8 @@ def event_of(text: str, at: datetime) -> Event:
             return Answered(outcome, at, json.loads(data, parse_float=Decimal) if data else {})
         case "transfer":
             return TransferFailed(rest.removeprefix("failed "), at)
+        case "recorded":
+            return Recorded(float(rest) if rest else None, at)
         case "left":
             return LeftQueue(rest, at)
         case "served":
@@ -91,6 +105,10 @@ def line_of(action: Action) -> str:
     match action:
         case Entered(node):
             return f"[{node}]"
+        case Say(recording=recording) if recording:
+            return f"play {recording}"
+        case Record(name, most, silence):
+            return f"record {name} {most:g}s silence {silence:g}s"
         case Say(utterance, interruptible):
             return ("说 " if interruptible else "说完 ") + utterance.text
         case Listen(most, wait, secret):
@@ -99,7 +117,11 @@ def line_of(action: Action) -> str:
             shown = {name: "***" if name in ("pin", "code") else value for name, value in args.items()}
             return " ".join(["look up", what, *(f"{name}={value}" for name, value in shown.items())])
         case Transfer(queue, keys, overflow):
-            return f"transfer {queue}" + (f" keys {keys}" if keys else "") + (f" overflow {overflow:g}s" if overflow else "")
+            return (
+                f"transfer {queue}"
+                + (f" keys {keys}" if keys else "")
+                + (f" overflow {overflow:g}s" if overflow else "")
+            )
         case HangUp():
             return "hang up"
         case Missed():

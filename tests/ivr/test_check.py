@@ -170,7 +170,9 @@ QUEUES = 'queues: {general: {title: 综合}, loan: {title: 贷款}}\nnumbers: {"
 def test_a_transfer_goes_where_there_is_somebody(to: str, zh: str, en: str) -> None:
     loaded = checked(f"  start: {{transfer: {to}, failed: agent}}\n", queues=QUEUES)
     assert loaded.blocked
-    assert [(fault.line, zh in fault.tell("zh"), en in fault.tell("en")) for fault in loaded.faults] == [(7, True, True)]
+    assert [(fault.line, zh in fault.tell("zh"), en in fault.tell("en")) for fault in loaded.faults] == [
+        (7, True, True)
+    ]
 
 
 @pytest.mark.parametrize("to", ["loan", '"051112345678"'])

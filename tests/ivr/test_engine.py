@@ -12,9 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.actions import Entered, HangUp, Listen, LookUp, Transfer
+from ivr.actions import Entered, HangUp, Listen, LookUp, Record, Transfer
 from ivr.engine import step
-from ivr.events import Answered, Event, HungUp, Keys, LeftQueue, Resumed, Served, Silence, Started, TransferFailed
+from ivr.events import (
+    Answered,
+    Event,
+    HungUp,
+    Keys,
+    LeftQueue,
+    Recorded,
+    Resumed,
+    Served,
+    Silence,
+    Started,
+    TransferFailed,
+)
 from ivr.loader import load, read_folder
 from ivr.state import State
 from tests.ivr.golden import BEGIN, PHRASES
@@ -29,10 +41,13 @@ VALUES = {
     "monthly_total": Decimal("8"), "heads": 9, "arrears_months": 0, "arrears_amount": Decimal("0"),
     "certificate_ends": None,
 }  # fmt: skip
-DATA = {"values": VALUES, "rows": (), "account": "321100123", "left": 2, "verification": "v1", "ahead": 2, "minutes": 3}
+DATA = {"values": VALUES, "rows": (), "account": "321100123", "left": 2, "verification": "v1", "ahead": 2, "minutes": 3,
+        "number": "2603024821", "seconds": 4.0, "days": 3, "texted": True, "state": "working", "answer_by": "2026-03-05",
+        "outcome": "已办妥"}  # fmt: skip
 OUTCOMES = [
     "ok", "bound", "senior", "unknown", "wrong", "locked", "unset", "nothing", "open", "closed", "sent", "failed",
     "code_sent", "unbound", "too_often", "approved", "expired", "offered", "weak", "set", "differs", "unavailable", "busy", "full",
+    "ready", "opened", "asked", "already", "bad_number", "kept",
 ]  # fmt: skip
 
 after = st.integers(0, 4000).map(lambda seconds: BEGIN + timedelta(seconds=seconds))
@@ -42,6 +57,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Silence, after),
     st.builds(Answered, st.sampled_from(OUTCOMES), after, st.just(DATA)),
     st.builds(TransferFailed, st.sampled_from(["closed", "full", "failed"]), after),
+    st.builds(Recorded, st.sampled_from([None, 0.0, 1.2, 4.0, 120.0]), after),
     st.builds(LeftQueue, st.sampled_from(list("0123456789*#")), after),
     st.builds(Served, st.just("agent1"), st.integers(0, 9000), after),
     st.builds(Resumed, after),
@@ -60,7 +76,7 @@ def test_any_event_ends_or_waits(caller: str, happens: list[Event]) -> None:
         assert given_ == state
         state, actions = step(FLOW, given_, event)
         assert given_ == before
-        waits = [action for action in actions if isinstance(action, Listen | LookUp | Transfer | HangUp)]
+        waits = [action for action in actions if isinstance(action, Listen | Record | LookUp | Transfer | HangUp)]
         assert waits == list(actions[-1:]) or not actions
         if not actions:
             assert replace(state, outcome=before.outcome, waiting=before.waiting) == before

@@ -74,7 +74,19 @@ def clip(seconds: float, rate: int = 44100, loud: float = 0.3) -> NDArray[np.flo
 def test_the_script_has_every_fixed_word_once_with_where_it_is_said() -> None:
     lines = {(line.language, line.text): line for line in flow_lines() if line.where not in ((), ("ledger",))}
     assert {text for language, text in lines if language == "zh"} == {
-        *("您好", "需要什么", "余额", "查余额", "请按1", "再见", "请按星号键", "元", "额度", "需要短信\uff0c请按3", "请稍候"),
+        *(
+            "您好",
+            "需要什么",
+            "余额",
+            "查余额",
+            "请按1",
+            "再见",
+            "请按星号键",
+            "元",
+            "额度",
+            "需要短信\uff0c请按3",
+            "请稍候",
+        ),
         *("拨打12329,再见", "还可以再试", "次"),
     }
     assert {text for language, text in lines if language == "en"} == {"Dial 12329", "Goodbye", "Attempts left"}
