@@ -19,7 +19,8 @@ from twilio.request_validator import (
 )
 
 from ivr.lines import twiml
-from ivr.lines.twilio import ENDED, Asked, TwilioVoice
+from ivr.lines.twilio import TwilioVoice
+from ivr.lines.twilio_asked import ENDED, Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from ivr.actions import Action, HangUp, Listen, LookUp, Say, Transfer
 from ivr.lines import twiml
-from ivr.lines.twilio import Asked
+from ivr.lines.twilio_asked import Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twiml import Sound, Ways
 from ivr.utterance import Piece, Utterance, said
