@@ -52,7 +52,8 @@ class TwilioLine:
         self.answer = ""
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
-        self.answer = await self._twiml(*says, listen)
+        kept_back = listen.secret and self._settings.pins == "people"
+        self.answer = twiml.fallback(self._settings) if kept_back else await self._twiml(*says, listen)
         raise Parked
 
     async def record(self, says: Sequence[Say], record: Record) -> float | None:

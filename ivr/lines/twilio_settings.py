@@ -35,6 +35,9 @@ class TwilioVoiceSettings(BaseModel):
         {"zh": "cmn-CN Polly.Zhiyu-Neural", "en": "en-US Polly.Joanna-Neural"},
         description="language and voice of Twilio's; the Chinese one also speaks in the fallback document",
     )
+    pins: Literal["keyed", "people"] = Field(
+        "keyed", description="Twilio sees what is keyed; people: a person is dialled where a PIN or code is asked for"
+    )
     audio_url: str = Field(
         "", pattern=r"^(https?://\S+)?$", description="where Twilio fetches sound from this node; empty: public_url"
     )

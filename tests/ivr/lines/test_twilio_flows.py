@@ -18,7 +18,7 @@ from ivr.lines.keyboard import KeyboardLine
 from ivr.loader import load, read_folder, read_phrases
 from ivr.rehearsal import FixedFlow, NewWorld, NoRecords
 from tests.ivr.lines.fake_twilio import PUBLIC, TwilioPhone
-from tests.ivr.lines.twilio_nodes import STEP, Clock, node, outcome, plain, play
+from tests.ivr.lines.twilio_nodes import PEOPLE, STEP, Clock, node, outcome, plain, play
 
 FLOW = load(read_folder(Path("flows")), read_phrases(Path("prompts/voice.yaml"))).flow
 assert FLOW
@@ -110,3 +110,14 @@ async def test_the_flows_own_tests(test: FlowTest, worlds: NewWorld, database: A
             if not phone.over:
                 await phone.hang_up()
     assert (await outcome(database, phone.call_sid))[1], "the call has ended in the records"
+
+
+async def test_a_pin_that_twilio_shall_not_see_is_not_asked_for(worlds: NewWorld, database: AsyncEngine) -> None:
+    clock = Clock()
+    async with (
+        node(database, FLOW, await worlds(), clock, pins="people") as here,
+        TwilioPhone({PUBLIC: here.url}, f"+86{BOUND}") as phone,
+    ):
+        await play(phone, clock, ["1", "135790#"])
+        assert phone.dialled == [PEOPLE] and "密码" not in phone.said
+    assert await outcome(database, phone.call_sid) == ("hung_up", True)
