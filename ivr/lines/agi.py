@@ -21,7 +21,7 @@ log = structlog.get_logger()
 ALL_KEYS = "0123456789*#"
 LONGEST_LINE = 2048  # Asterisk's own limit
 _MOST_FIELDS = 64
-_FIELD = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.*)", re.DOTALL)
+_FIELD = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.{0,1024})", re.DOTALL)
 _RESULT = re.compile(r"200 result=(-?[0-9A-D*#]*)(?: \((.*)\))?(?: endpos=(\d+))?", re.DOTALL)
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -51,17 +51,12 @@ class Digits:
     ended_by: Literal["key", "timeout", "full"]
 
 
-def parse_environment(lines: list[str]) -> dict[str, str]:
-    """The fields that open a connection. Raises `ProtocolFault`, also for a name given twice (smuggled in)."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        found = _FIELD.fullmatch(line)
-        if found is None or found[1] in fields:
-            raise ProtocolFault("not an AGI environment")
-        fields[found[1]] = found[2]
-    if fields.get("agi_network") != "yes" or not fields.get("agi_uniqueid"):
+def take_field(fields: dict[str, str], line: str) -> None:
+    """One of the lines that open a connection. Raises `ProtocolFault`, also for a name given twice (smuggled in)."""
+    found = _FIELD.fullmatch(line)
+    if found is None or found[1] in fields or len(fields) >= _MOST_FIELDS:
         raise ProtocolFault("not an AGI environment")
-    return fields
+    fields[found[1]] = found[2]
 
 
 def parse_reply(line: str) -> Reply:
@@ -265,8 +260,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: "AgiServer") -> None:
         self._server = server
         self._buffer = b""
-        self._lines: list[str] = []
-        self._size = 0
+        self._fields: dict[str, str] = {}
         self.call: AgiCall | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -290,14 +284,12 @@ class _Connection(asyncio.Protocol):
         if self.call:
             self.call.line_received(line)
         elif line:
-            self._size += len(line)
-            if len(self._lines) >= _MOST_FIELDS or self._size > 4 * LONGEST_LINE:
-                raise ProtocolFault("too much of an environment")
-            self._lines.append(line)
+            take_field(self._fields, line)
+        elif self._fields.get("agi_network") != "yes" or not self._fields.get("agi_uniqueid"):
+            raise ProtocolFault("not an AGI environment")
         else:
-            fields = parse_environment(self._lines)
             self._deadline.cancel()
-            self.call = AgiCall(fields, self.transport, idle_seconds=self._server.idle_seconds)
+            self.call = AgiCall(self._fields, self.transport, idle_seconds=self._server.idle_seconds)
             self.call.task = asyncio.get_running_loop().create_task(self._carry(self.call))
 
     async def _carry(self, call: AgiCall) -> None:

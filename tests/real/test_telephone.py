@@ -5,49 +5,20 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from hotline.settings import Settings
-from hotline.sounds import open_prompts
-from ivr import audio
-from ivr.loader import read_phrases
-from ivr.utterance import Utterance, fill
 from tests import hearing
-from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import SECRETS, Asterisk
 from tests.real.baresip import Baresip, NoBaresip, agent, caller
 from tests.real.running import Running
+from tests.real.spoken import PHRASES, said, sound
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 PIN = "135790"
-PHRASES = read_phrases(Path("prompts/voice.yaml"))
-
-
-@pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Asterisk]]:
-    """One service and one Asterisk for the calls of this module."""
-    folder = tmp_path_factory.mktemp("telephone")
-    with ExitStack() as stack:
-        running = Running(folder / "home")
-        try:
-            asterisk = Asterisk(folder / "asterisk", running.agi_url)
-        except NoAsterisk as reason:
-            pytest.skip(str(reason))
-        stack.enter_context(running)
-        make_lockable(running)
-        stack.enter_context(asterisk)
-        yield running, asterisk
-
-
-def make_lockable(running: Running) -> None:
-    """Give the demo ledger a journal under which one writer can make every reader wait: see `slow_ledger`."""
-    running.stop()
-    with closing(sqlite3.connect(running.home / "ledger.db")) as ledger:
-        assert ledger.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
-    running.start()
 
 
 def telephone(folder: Path, number: str = "13900000001") -> Baresip:
@@ -55,21 +26,6 @@ def telephone(folder: Path, number: str = "13900000001") -> Baresip:
         return caller(folder, number)
     except NoBaresip as reason:
         pytest.skip(str(reason))
-
-
-def said(words: str, *, personal: bool = False, **values: tuple[str, object]) -> Utterance:
-    """A sentence as the engine says it."""
-    return Utterance(fill(words, values, personal=personal))  # type: ignore[arg-type]
-
-
-def sound(running: Running, *utterances: Utterance) -> audio.Sound:
-    """What the service served for these, said in one breath: its own files, for the voice never says a thing twice alike."""
-    settings = Settings(_env_file=None, home=running.home)  # type: ignore[call-arg]
-    prompts = open_prompts(settings, settings.privacy())
-    try:
-        return audio.unwav(prompts.make(sum(utterances, Utterance())).wav)
-    finally:
-        prompts.close()
 
 
 async def step_of(running: Running, node: str, seconds: float = 20, *, after: int = 0) -> dict[str, object]:
