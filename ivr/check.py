@@ -18,6 +18,7 @@ from ivr.flow import (
     HoursNode,
     IdentifyNode,
     MenuNode,
+    MessageNode,
     QueuesFile,
     ReportNode,
     SayNode,
@@ -169,6 +170,8 @@ def _deaf_loops(ground: Ground) -> Iterator[Fault]:
     for node, body in ground.flow.nodes.items():
         if isinstance(body, IdentifyNode):  # who is known already passes through without a key
             onward[node] = [goal for goal in (ground.flow.find(node, body.next),) if goal]
+        if isinstance(body, MessageNode):  # and so does everybody when nothing can be recorded
+            onward[node] = [goal for goal in (ground.flow.find(node, body.failed),) if goal]
     done: set[str] = set()
     for start in onward:
         if loop := _loop(onward, start, done):
@@ -354,9 +357,10 @@ def _unknown_queues(ground: Ground) -> Iterator[Fault]:
 def _comfort(ground: Ground) -> Iterator[Fault]:
     """What does not block, but makes a caller's life harder."""
     for node, body in ground.flow.nodes.items():
-        if isinstance(body, MenuNode) and len(body.menu) > MOST_KEYS:
-            zh = f"这个菜单有 {len(body.menu)} 个按键,来电人记不住,最好不超过 {MOST_KEYS} 个"
-            yield ground.fault(node, ("menu",), zh, f"{len(body.menu)} keys are too many to remember", warning=True)
+        keys = [option for option in body.menu.values() if not option.language] if isinstance(body, MenuNode) else []
+        if len(keys) > MOST_KEYS:
+            zh = f"这个菜单有 {len(keys)} 个按键,来电人记不住,最好不超过 {MOST_KEYS} 个"
+            yield ground.fault(node, ("menu",), zh, f"{len(keys)} keys are too many to remember", warning=True)
         deaf = isinstance(body, SayNode) and not body.barge_in
         if deaf and max(len(text) for text in body.say.values()) > LONGEST_DEAF_CHARACTERS:
             zh = "这段话很长,又不能按键打断"
