@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,7 +20,7 @@ from fund.occasions import Occasion
 from fund.person import EMPLOYEE_COLUMNS, Kind, Person, employee, employer
 from fund.reports import EMPLOYER_BY_ACCOUNT, REPORTERS
 from fund.statements import Row, Statement
-from fund.views import EMPLOYEE, VIEWS, text_bind
+from fund.views import EMPLOYEE, EMPLOYER, VIEWS, text_bind
 
 log = structlog.get_logger()
 CLOSE_SECONDS = 5.0  # longer than SQLite's busy timeout of a database that is only read
@@ -34,6 +34,13 @@ _PEOPLE = select(*EMPLOYEE_COLUMNS, EMPLOYEE.c.jzny)
 _BY_PHONE = Statement("by phone", _PEOPLE.where(EMPLOYEE.c.bdsjhm == text_bind("number")))
 _BY_ACCOUNT = Statement("by account", _PEOPLE.where(EMPLOYEE.c.grzh == text_bind("number")))
 _BY_ID_CARD = Statement("by ID card", _PEOPLE.where(EMPLOYEE.c.zjhm == text_bind("number")))
+_BY_HANDLER = Statement(
+    "by handler",
+    select(EMPLOYER)
+    .where(EMPLOYER.c.jbrsjhm == text_bind("number"), EMPLOYER.c.dwzhzt != "04")
+    .order_by(EMPLOYER.c.dwzh)
+    .limit(literal_column("20")),
+)
 _PROBES = tuple(Statement(view.name, select(view).limit(1)) for view in VIEWS)
 
 
@@ -48,6 +55,10 @@ class Ledger:
     async def by_phone(self, phone: str) -> Person | None:
         """Whose bound phone this is (a normalised number). None also when two people have bound it: who knows which?"""
         return _the_one(await self._ask(_BY_PHONE, number=phone))
+
+    async def by_handler(self, phone: str) -> list[Person]:
+        """The employers, closed ones left out, whose handler has this phone (a normalised number)."""
+        return [employer(row) for row in await self._ask(_BY_HANDLER, number=phone)]
 
     async def by_number(self, kind: Kind, number: str) -> Person | None:
         """Who has this account number or, for an employee, this 18-character ID number (`x` or `X`)."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from fund.calendar import unpublished, unpublished_words
 from fund.privacy import Privacy
 from fund.yaml_source import Fault
+from hotline.keywords import play_keywords, text_faults
 from hotline.logs import configure
-from hotline.rehearsal import demo_worlds
+from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from ivr.call import china_now
@@ -50,8 +51,8 @@ def _text_names(settings: Settings) -> tuple[set[str] | None, list[Fault]]:
 
 def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
     """Print every fault and warning, then the menus; 1 when something blocks."""
-    loaded = load_folder(settings, folder)
-    for fault in [*loaded.faults, *calendar_faults(folder or settings.flows, china_now().date())]:
+    loaded, texts = load_folder(settings, folder), text_faults(settings, folder)
+    for fault in [*loaded.faults, *texts, *calendar_faults(folder or settings.flows, china_now().date())]:
         say(fault.tell(settings.language))
     if loaded.flow is None:
         return 1
@@ -59,7 +60,7 @@ def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
         ground = Ground(loaded.flow, loaded.sources, None)
         for cost in menu_costs(loaded.flow, ground, lambda words: _seconds(prompts, words)):
             say(_told(cost, settings.language))
-    return 0
+    return 1 if any(not fault.warning for fault in texts) else 0
 
 
 def calendar_faults(folder: Path, today: date) -> list[Fault]:
@@ -101,8 +102,10 @@ async def test_folder(settings: Settings, folder: Path | None, say: Print) -> in
         for fault in loaded.faults:
             say(fault.tell(settings.language))
         return 1
-    async with demo_worlds(loaded.flow.hours) as new_world:
-        count, faults = await rehearse(loaded.flow, loaded.sources, new_world)
+    async with demo_ledger() as ledger, demo_worlds(ledger, loaded.flow.hours) as new_world:
+        calls, faults = await rehearse(loaded.flow, loaded.sources, new_world)
+        texts, more = await play_keywords(settings, folder, ledger)
+    count, faults = calls + texts, [*faults, *more]
     for fault in faults:
         say(fault.tell(settings.language))
     wrong = len({fault.zh.split(":")[0] for fault in faults})

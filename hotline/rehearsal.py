@@ -29,19 +29,26 @@ CODE = "000000"  # in tests, the code of every text
 
 
 @asynccontextmanager
-async def demo_worlds(hours: Calendar) -> AsyncIterator[NewWorld]:
+async def demo_ledger() -> AsyncIterator[Ledger]:
+    """The demo ledger as it is on the tests' day."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_database(f"sqlite+aiosqlite:///{Path(folder) / 'ledger'}.db")
+        await demo.create(engine, TODAY)
+        yield Ledger(engine)
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def demo_worlds(ledger: Ledger, hours: Calendar) -> AsyncIterator[NewWorld]:
     """A maker of worlds, in which nobody has tried a PIN yet."""
     with tempfile.TemporaryDirectory() as folder:
-        ledger_url, own_url = (f"sqlite+aiosqlite:///{Path(folder) / name}.db" for name in ("ledger", "own"))
-        ledger_engine, engine = open_database(ledger_url), open_database(own_url)
-        await demo.create(ledger_engine, TODAY)
+        engine = open_database(f"sqlite+aiosqlite:///{Path(folder) / 'own'}.db")
         async with engine.begin() as connection:
             for tables in (metadata, desk_tables.metadata):
                 await connection.run_sync(tables.create_all)
         privacy = Privacy(b"rehearsals have no secrets of anybody's", [Fernet.generate_key().decode()])
         pins = Pins(engine, privacy, cost=LIGHT)
         await pins.seed(demo.pins(), datetime.combine(TODAY, datetime.min.time()).astimezone())
-        ledger = Ledger(ledger_engine)
         desk = Desk(engine, privacy, Tapes(Path(folder) / "tapes", privacy), _NoTexts(), OrderSettings())
         desk.calendar = lambda: hours
 
@@ -53,7 +60,6 @@ async def demo_worlds(hours: Calendar) -> AsyncIterator[NewWorld]:
 
         yield fresh
         await engine.dispose()
-        await ledger_engine.dispose()
 
 
 class _NoTexts:

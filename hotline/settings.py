@@ -105,6 +105,11 @@ class Settings(BaseSettings):
         """`recordings`, or the embedded default."""
         return Path(self.recordings) if self.recordings else self.home.absolute() / "recordings"
 
+    @property
+    def keywords(self) -> Path:
+        """The words people text: `sms.keywords`, or `sms.yaml` beside the menus."""
+        return self.sms.keywords or self.flows / "sms.yaml"
+
     def privacy(self) -> Privacy:
         """The installation's keys: from the environment, else from `home`, made on first use."""
         pepper = self.pepper.get_secret_value() or self._kept("pepper", lambda: secrets.token_urlsafe(48))

@@ -33,7 +33,7 @@ from ivr.flow import (
 )
 from ivr.words import explain
 
-OTHERS = {"sms"}  # files of flows/ that are not menus; their owners check them
+TEXTS = "sms.yaml"  # lies in the same folder, but is the text side's
 T = TypeVar("T", bound=BaseModel)
 Files = Mapping[str, bytes]  # "main.yaml" -> its bytes
 
@@ -54,7 +54,12 @@ class Loaded:
 
 def read_folder(folder: Path) -> dict[str, bytes]:
     """The YAML files of a folder, by name. Raises `OSError`."""
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
+    return {path.name: path.read_bytes() for path in flow_paths(folder)}
+
+
+def flow_paths(folder: Path) -> list[Path]:
+    """The files of a folder that the voice side reads."""
+    return sorted(path for path in folder.glob("*.yaml") if path.name != TEXTS)
 
 
 def read_phrases(path: Path) -> dict[str, dict[str, str]]:
@@ -73,7 +78,7 @@ def load(
     texts: Collection[str] | None = None,
 ) -> Loaded:
     """Read, type and check. `texts`: the names of the text templates; None leaves them unchecked."""
-    sources = {name: parse(raw, f"{folder}/{name}") for name, raw in files.items() if Path(name).stem not in OTHERS}
+    sources = {name: parse(raw, f"{folder}/{name}") for name, raw in files.items() if name != TEXTS}
     faults: list[Fault] = []
     facts = _facts(sources.pop("facts.yaml", None), faults)
     queues = _typed(sources.pop("queues.yaml", None), QueuesFile, faults)

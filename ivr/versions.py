@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow import Flow
-from ivr.loader import Files, Loaded, read_folder
+from ivr.loader import Files, Loaded, flow_paths, read_folder
 from ivr.metrics import FLOW_REFUSED
 from ivr.tables import flow_versions
 
@@ -112,7 +112,7 @@ class FlowVersions:
 
     def _signature(self) -> Signature:
         with contextlib.suppress(OSError):
-            stats = [(path.name, path.stat()) for path in sorted(self._folder.glob("*.yaml"))]
+            stats = [(path.name, path.stat()) for path in flow_paths(self._folder)]
             return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
         return ()
 

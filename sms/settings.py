@@ -61,7 +61,7 @@ class TextSettings(BaseModel):
     )
     routes: list[Route] = Field([], description="empty: every provider, in order")
     templates: Path = Path("prompts/sms.yaml")
-    keywords: Path = Path("flows/sms.yaml")
+    keywords: Path | None = Field(None, description="the words people text; unset: sms.yaml beside the menus")
     day_starts: time = Field(time(8), description="service notices go out between these, local time; see `day`")
     day_ends: time = time(21)
     abroad: frozenset[str] = Field(frozenset(), description="country codes that may be texted besides 86")

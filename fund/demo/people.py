@@ -163,10 +163,14 @@ _TROUBLED = {
 }
 
 
+_SAME_HANDLER = {12: 11}  # one handler may look after several employers
+
+
 def unit(index: int) -> Unit:
     """Employer `index`, 1 to `EMPLOYERS`."""
     district = list(DISTRICTS)[(index - 1) % len(DISTRICTS)]
     state, behind = _TROUBLED.get(index, ("01", 0))
+    handler = _SAME_HANDLER.get(index, index)
     account = f"{(index - 1) % len(DISTRICTS) + 1}{index:07d}"
     return Unit(
         index,
@@ -177,8 +181,8 @@ def unit(index: int) -> Unit:
         5 + index % 8,
         behind,
         5 + index * 7 % 20,
-        f"{_SURNAMES[index + 40]}经办",
-        f"1390000{2000 + index}",
+        f"{_SURNAMES[handler + 40]}经办",
+        f"1390000{2000 + handler}",
         index * 9 - 8 if index % 10 else None,
         _pin(account, None, None),
     )

@@ -1,0 +1,301 @@
+"""The keywords there are: `flows/sms.yaml` as a table that finds what a text asks for, however it is written.
+
+Every fault of the file is told at once. Nothing here knows who is texting: see `sms.answers`.
+"""
+
+import asyncio
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import get_args
+
+import structlog
+
+from fund.fields import REPORTS
+from fund.yaml_model import typed
+from fund.yaml_source import Fault, Place, Source, parse, suggestion
+from fund.yaml_source import load as load_yaml
+from sms.keyword_file import NAMES, Deed, File, KeywordWritten, Kind, KindWritten, Limits
+from sms.plain import month_in, plain
+from sms.templates import Templates
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SENTENCE = 40  # plain characters in which a keyword is looked for
+_MONTH_IN_SENTENCE = re.compile(
+    r"(20\d\d年?)?(1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月|20\d{4}|上+个?月|[本这]个?月", re.ASCII
+)
+_ARGUED: tuple[Deed, ...] = ("turn_off", "turn_on", "work_order")
+_KINDS: tuple[Deed, ...] = ("turn_off", "turn_on")
+
+# The answers that need no keyword: what they must be called in `prompts/sms.yaml`.
+ANSWERS = (
+    "reply_unknown", "reply_did_you_mean", "reply_bind_first", "reply_not_employer", "reply_which_month",
+    "reply_which_account", "reply_bad_choice", "reply_bad_month", "reply_no_records", "reply_away", "reply_limit",
+    "reply_person", "reply_work_order", "callback_confirmed", "opt_out_confirm", "opt_in_confirm",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a text asks for, and what it says besides: a month, a kind of text, the number of a work order."""
+
+    name: str
+    keyword: KeywordWritten
+    rest: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The keywords in force."""
+
+    file: File
+    _words: Mapping[str, str] = field(init=False, repr=False)  # plain word -> name of its keyword
+    _kinds: Mapping[str, Kind] = field(init=False, repr=False)
+    _courtesy: Sequence[str] = field(init=False, repr=False)  # the longest first
+
+    def __post_init__(self) -> None:
+        words = {plain(word): name for name, each in self.file.keywords.items() for word in each.words}
+        kinds = {plain(word): kind for kind, each in self.file.kinds.items() for word in each.words}
+        courtesy = sorted({plain(word) for word in self.file.courtesy} - {""}, key=len, reverse=True)
+        for name, value in (("_words", words), ("_kinds", kinds), ("_courtesy", courtesy)):
+            object.__setattr__(self, name, value)
+
+    def find(self, text: str, today: date) -> Found | None:
+        """What a plain text asks for; None when it is not clear. The first of these that fits decides: the whole text,
+        the text without courtesies, a word with its argument, a word with stray digits, a word in a sentence."""
+        bare = self._without_courtesy(text)
+        if text in self.file.menu:
+            return self._found(self.file.menu[text])
+        for whole in (text, bare):
+            if whole in self._words:
+                return self._found(self._words[whole])
+        return self._with_argument(bare, today) or self._with_digits(bare) or self._in_sentence(bare, today)
+
+    def kind(self, text: str) -> Kind | None:
+        """The kind of text that plain words name."""
+        return self._kinds.get(text) or self._kinds.get(self._without_courtesy(text))
+
+    def nearest(self, text: str) -> KeywordWritten | None:
+        """The keyword somebody may have meant."""
+        if not 2 <= len(text) <= 12:
+            return None
+        worth = [word for word in self._words if len(word) > 1]
+        close = difflib.get_close_matches(self._without_courtesy(text), worth, n=1, cutoff=0.5)
+        return self.file.keywords[self._words[close[0]]] if close else None
+
+    def _found(self, name: str, rest: str = "") -> Found:
+        return Found(name, self.file.keywords[name], rest)
+
+    def _without_courtesy(self, text: str) -> str:
+        """`请问我的余额是多少` -> `余额`; a text of nothing but courtesies stays as it is."""
+        rest, before = text, ""
+        while rest != before:
+            before = rest
+            for word in self._courtesy:
+                rest = rest.removeprefix(word).removesuffix(word)
+        return rest or text
+
+    def _with_argument(self, text: str, today: date) -> Found | None:
+        """`明细202603`, `3月明细`, `退订贷款`: the longest word at either end whose other end makes sense."""
+        for word in sorted(self._words, key=len, reverse=True):
+            name = self._words[word]
+            for rest in _around(text, word):
+                if self._takes(name, bare := self._without_courtesy(rest), today):
+                    return self._found(name, bare)
+        return None
+
+    def _takes(self, name: str, rest: str, today: date) -> bool:
+        keyword = self.file.keywords[name]
+        if keyword.report == "details":
+            return month_in(rest, today) is not None
+        if keyword.do == "work_order":
+            return re.fullmatch(r"[a-z]?[0-9]{3,16}", rest, re.ASCII) is not None
+        return keyword.do in _KINDS and self.kind(rest) is not None
+
+    def _with_digits(self, text: str) -> Found | None:
+        """`YE1`, `12329余额`: a word with figures somebody left there."""
+        word = text.strip("0123456789")
+        if word == text or len(word) < 2 or word not in self._words:
+            return None
+        found = self._found(self._words[word])
+        return None if found.keyword.do in _KINDS else found
+
+    def _in_sentence(self, text: str, today: date) -> Found | None:
+        """The one keyword whose characters stand in a sentence. Nobody is opted out by a sentence that says not to."""
+        if len(text) > LONGEST_SENTENCE:
+            return None
+        inside = [word for word in self._words if len(word) > 1 and not word.isascii() and word in text]
+        longest = [word for word in inside if not any(word != other and word in other for other in inside)]
+        names = {self._words[word] for word in longest}
+        if len(names) != 1:
+            return None
+        found = self._found(names.pop(), self._month_of(text, longest, today))
+        return None if found.keyword.do in _ARGUED else found
+
+    def _month_of(self, text: str, words: Iterable[str], today: date) -> str:
+        for word in words:
+            text = text.replace(word, "")
+        named = _MONTH_IN_SENTENCE.search(text)
+        return named[0] if named and month_in(named[0], today) else ""
+
+
+def _around(text: str, word: str) -> Iterator[str]:
+    """What a text says besides a word at its beginning or end."""
+    if text.startswith(word):
+        yield text[len(word) :]
+    if text.endswith(word):
+        yield text[: -len(word)]
+
+
+class BadKeywords(Exception):
+    """The keywords cannot be used: mend every fault that is told."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("\n".join(fault.tell() for fault in faults))
+        self.faults = faults
+
+
+# Without a file, what the law wants is understood, and everything else is answered with the help we can give.
+BARE = Table(
+    File.model_construct(
+        title="",
+        wait=10,
+        limits=Limits(),
+        courtesy=[],
+        kinds={"all": KindWritten(title="通知", words=["全部"])},
+        keywords={
+            "stop": KeywordWritten(title="退订", words=["TD", "T", "R", "退订"], do="turn_off"),
+            "start": KeywordWritten(title="开通", words=["KT", "开通"], do="turn_on"),
+        },
+        menu={},
+        tests=[],
+    )
+)
+
+
+def load(source: Source, templates: Templates | None) -> Table:
+    """The keywords of a file. Raises `BadKeywords` with every fault at once."""
+    file, faults = typed(source, File, NAMES)
+    faults += _faults(source, file, templates) if file else ()
+    if not file or any(not fault.warning for fault in faults):
+        raise BadKeywords(sorted(faults, key=lambda fault: fault.line))
+    return Table(file)
+
+
+def check(path: Path, templates: Templates | None) -> list[Fault]:
+    """Every fault of a file of keywords; empty: it is good."""
+    try:
+        load(load_yaml(path), templates)
+    except BadKeywords as bad:
+        return bad.faults
+    return []
+
+
+def _faults(source: Source, file: File, templates: Templates | None) -> Iterator[Fault]:
+    yield from _doubled(source, (("keywords", name, each.words) for name, each in file.keywords.items()))
+    yield from _doubled(source, (("kinds", kind, each.words) for kind, each in file.kinds.items()))
+    yield from _menu(source, file)
+    if missing := [kind for kind in get_args(Kind) if kind not in file.kinds]:
+        zh, en = f"kinds 里缺少 {'、'.join(missing)}", f"kinds lacks {', '.join(missing)}"
+        yield source.fault(("kinds",), zh, en)
+    if not any(each.do == "turn_off" for each in file.keywords.values()):
+        zh = "要有一个 do: turn_off 的关键词：市民必须能够退订"
+        yield source.fault(("keywords",), zh, "a keyword with do: turn_off is needed: people must be able to opt out")
+    if templates is not None:
+        yield from _answers(source, templates)
+        for name, each in file.keywords.items():
+            yield from _template(source, name, each, templates)
+
+
+def _doubled(source: Source, lists: Iterable[tuple[str, str, list[str]]]) -> Iterator[Fault]:
+    """Words that are the same to us, however differently they are written."""
+    seen: dict[str, Place] = {}
+    for section, name, words in lists:
+        for n, word in enumerate(words):
+            place: Place = (section, name, "words", n)
+            if not (same := plain(word)):
+                yield source.fault(place, f"“{word}”里没有文字或数字", f"nothing to read in {word!r}")
+            elif same in seen and seen[same][1] != name:
+                line = source.line(*seen[same])
+                yield source.fault(place, f"“{word}”已在第 {line} 行用过", f"{word!r} is used in line {line} already")
+            seen.setdefault(same, place)
+
+
+def _menu(source: Source, file: File) -> Iterator[Fault]:
+    for digits, name in file.menu.items():
+        if name not in file.keywords:
+            zh, en = suggestion(name, file.keywords)
+            yield source.fault(("menu", digits), f'没有关键词 "{name}"{zh}', f"no keyword {name!r}{en}")
+
+
+def _answers(source: Source, templates: Templates) -> Iterator[Fault]:
+    for name in ANSWERS:
+        if name not in templates:
+            zh = f"prompts/sms.yaml 里缺少模板 {name}"
+            yield source.fault((), zh, f"template {name} is missing in prompts/sms.yaml")
+
+
+def _template(source: Source, name: str, keyword: KeywordWritten, templates: Templates) -> Iterator[Fault]:
+    wanted = keyword.template
+    if not wanted:
+        return
+    place: Place = ("keywords", name, "say" if keyword.say else "reply" if keyword.reply else "report")
+    if wanted not in templates:
+        zh, en = suggestion(wanted, templates)
+        yield source.fault(place, f"没有模板 {wanted}{zh}", f"no template {wanted}{en}")
+        return
+    template = templates[wanted]
+    if template.lane != "reply":
+        yield source.fault(place, f"模板 {wanted} 的 lane 应是 reply", f"lane of {wanted} should be reply")
+        return
+    known = {*REPORTS[keyword.report].fields, "lines", "month"} if keyword.report else set()
+    for param in template.params:
+        if param not in known:
+            zh, en = suggestion(param, known)
+            yield source.fault(place, f"模板 {wanted} 要用的 {param} 这里没有{zh}", f"{wanted} wants {param}{en}")
+
+
+class KeywordFile:
+    """The keywords in force: taken up again when the file has changed and is good; a fault keeps the last good ones."""
+
+    def __init__(self, path: Path, templates: Templates) -> None:
+        self.path, self._templates = path, templates
+        self.faults: list[Fault] = []
+        self.table = self._first()
+
+    def _first(self) -> Table:
+        self._seen = self._settling = self._signature()
+        if self._seen is None:
+            log.error("keywords.no_file", file=str(self.path))
+            return BARE
+        return load(load_yaml(self.path), self._templates)
+
+    async def look(self) -> None:
+        """Take up a changed file once it has been still for one look: editors write in several goes."""
+        now = self._signature()
+        if now != self._seen and now == self._settling and now is not None:
+            self._seen = now
+            await self._take_up()
+        self._settling = now
+
+    async def _take_up(self) -> None:
+        try:
+            raw = await asyncio.to_thread(self.path.read_bytes)
+            self.table = load(parse(raw, str(self.path)), self._templates)
+        except (OSError, BadKeywords) as fault:
+            self.faults = fault.faults if isinstance(fault, BadKeywords) else []
+            log.error("keywords.refused", faults=[each.tell("en") for each in self.faults][:20])
+            return
+        self.faults = []
+        log.info("keywords.taken_up", keywords=len(self.table.file.keywords))
+
+    def _signature(self) -> tuple[int, int] | None:
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,43 @@
+"""What is left of a text when everything people write differently is the same: width, case, spaces, script. Pure."""
+
+import re
+import unicodedata
+from datetime import date
+
+MOST = 500  # characters looked at; no keyword is further on
+
+# Traditional forms of the characters that keywords, kinds and months are written with.
+_TRADITIONAL = str.maketrans(
+    "餘額細貸繳單網點幫訂開還詢賬帳戶號歷記錄動請問業務積銀電話轉聯係嗎麼個們時間來這為給險費總當會蘇鎮揚員",
+    "余额细贷缴单网点帮订开还询账账户号历记录动请问业务积银电话转联系吗么个们时间来这为给险费总当会苏镇扬员",
+)
+
+
+def plain(text: str) -> str:
+    """Half-width, lower-case, simplified, and nothing but letters, digits and characters: `ＹＥ ！` -> ye."""
+    folded = unicodedata.normalize("NFKC", text[:MOST]).casefold().translate(_TRADITIONAL)
+    return "".join(each for each in unicodedata.normalize("NFKC", folded) if each.isalnum())
+
+
+_CHINESE = {"十二": "12", "十一": "11", "十": "10"} | {each: str(n) for n, each in enumerate("一二三四五六七八九", 1)}
+_MONTH = re.compile(r"(?:(?P<year>20\d\d)年?)?(?P<month>0?[1-9]|1[0-2])月?(?:份)?", re.ASCII)
+_SPOKEN = {"本月": 0, "这月": 0, "这个月": 0, "当月": 0, "上月": 1, "上个月": 1, "上上月": 2, "上上个月": 2}
+
+
+def month_in(text: str, today: date) -> str | None:
+    """The month that a plain text names, as `2026-03`: 202603, 2026年3月, 3月, 三月, 3, 上月; never one to come."""
+    if text in _SPOKEN:
+        return _months_before(today, _SPOKEN[text])
+    for word, figure in _CHINESE.items():
+        text = re.sub(rf"{word}(?=月)", figure, text)
+    found = _MONTH.fullmatch(text)
+    if not found:
+        return None
+    month = int(found["month"])
+    year = int(found["year"] or (today.year if month <= today.month else today.year - 1))
+    return f"{year}-{month:02d}" if (year, month) <= (today.year, today.month) else None
+
+
+def _months_before(today: date, ago: int) -> str:
+    months = today.year * 12 + today.month - 1 - ago
+    return f"{months // 12}-{months % 12 + 1:02d}"
