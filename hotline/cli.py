@@ -45,6 +45,8 @@ def serve(demo: bool, only: str | None) -> None:
     from hotline.logs import configure
     from hotline.server import Hotline, serve_until_told
     from ivr.versions import NoFlow
+    from sms.keywords import BadKeywords
+    from sms.templates import BadTemplates
 
     chosen = settings()
     configure(chosen)
@@ -62,6 +64,8 @@ def serve(demo: bool, only: str | None) -> None:
         uvloop.run(serve_until_told(chosen, with_demo=demo, only=only or "", ready=ready))
     except NoFlow as faults:
         raise click.ClickException(f"flows/ 有错误,无法启动:\n{faults}") from None
+    except (BadTemplates, BadKeywords) as faults:
+        raise click.ClickException(f"短信模板或关键词有错误,无法启动:\n{faults}") from None
     except OSError as fault:
         raise click.ClickException(
             f"{fault.strerror or fault}(端口 {chosen.port} 或 {chosen.agi_port} 被占用?)"

@@ -76,7 +76,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         ledger = Ledger(ledger_engine, settings.ledger_limit_seconds)
         stack.push_async_callback(ledger.close)
 
-        text = open_text(settings.sms, engine, privacy, ledger)
+        text = open_text(settings.sms, engine, privacy, ledger, keywords=settings.keywords)
         stack.push_async_callback(text.stop)
         await text.start()
 

@@ -7,24 +7,31 @@ import asyncio
 import random
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.ledger import Ledger
 from fund.privacy import Privacy
+from hotline.text_world import TextWorld
 from sms import templates as template_files
+from sms.answers import Answers, World
 from sms.audit import audit
 from sms.callbacks import Callbacks
 from sms.campaigns import Campaigns
 from sms.codes import Call, Codes
 from sms.dead_letters import DeadLetters
 from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure, remove_old
+from sms.inbound import Inbox
 from sms.keys import Keys
+from sms.keywords import KeywordFile
 from sms.outbox import Outbox
 from sms.providers import PROVIDERS
 from sms.providers.base import Inbound, Provider, Receipt, Take
 from sms.receipts import Receipts
+from sms.replies import Replies
 from sms.routing import Router
 from sms.sender import Sender, Wish
 from sms.settings import TextSettings
@@ -39,7 +46,14 @@ class TextService:
     """Everything of the text side that lives as long as the process."""
 
     def __init__(
-        self, settings: TextSettings, store: Store, session: aiohttp.ClientSession, ledger: Any, call: Call | None
+        self,
+        settings: TextSettings,
+        store: Store,
+        session: aiohttp.ClientSession,
+        ledger: Ledger | None,
+        call: Call | None,
+        world: World,
+        keywords: Path,
     ) -> None:
         chance = random.SystemRandom()
         self.settings = settings
@@ -57,6 +71,9 @@ class TextService:
         }
         self.router = Router(self.providers, settings.routes, chance)
         self.receipts = Receipts(store, self.router, listeners=self.outbox.listeners)
+        self.keywords = KeywordFile(keywords, self.templates)
+        self.replies = Replies(store, self.sender, self.keywords, Answers(self.templates, world))
+        self.inbox = Inbox(store, self.replies.wake, settings.abroad)
         self.outbox.accepted.append(self.receipts.accepted)
         rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template)
         self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]
@@ -75,6 +92,7 @@ class TextService:
         self.housekeeper.start()
         self._tasks.append(asyncio.create_task(self.campaigns.feed(), name="campaigns"))
         self._tasks.append(asyncio.create_task(self.callbacks.run(), name="callbacks"))
+        self._tasks.append(asyncio.create_task(self.replies.run(), name="replies"))
         if not self.store.sqlite:
             self._tasks.append(asyncio.create_task(listen(self.store.engine, self._heard), name="listen"))
 
@@ -93,6 +111,8 @@ class TextService:
         """News from a provider, by webhook, pull or connection; back when it is on the disk."""
         if receipts:
             await self.receipts.take(provider, receipts)
+        if inbound:
+            await self.inbox.take(provider, inbound)
 
     async def audit(self, client: str, action: str, subject: str, detail: str = "") -> None:
         """Keep who did what. `subject` is an id or masked."""
@@ -137,6 +157,9 @@ class TextService:
             Chore("give up waiting", 60, lambda: give_up_waiting(store, settings.unknown_hours)),
             Chore("match receipts", 60, self.receipts.sweep),
             Chore("forget codes", 600, self.codes.forget),
+            Chore("look at keywords", 0.5, self.keywords.look),
+            Chore("join parts", 20, self.inbox.join_late),
+            Chore("forget sessions", 600, self.replies.forget_sessions),
             Chore("measure", 15, lambda: measure(store)),
             Chore("remove old", day, lambda: remove_old(store, settings.keep_days, settings.keep_text_days)),
         ]
@@ -152,7 +175,21 @@ class TextService:
 
 
 def open_text(
-    settings: TextSettings, engine: AsyncEngine, privacy: Privacy, ledger: Any = None, call: Call | None = None
+    settings: TextSettings,
+    engine: AsyncEngine,
+    privacy: Privacy,
+    ledger: Ledger | None = None,
+    call: Call | None = None,
+    *,
+    keywords: Path | None = None,
+    world: World | None = None,
 ) -> TextService:
-    """The text side on an open, migrated database. `call` places voice codes: (phone, code). Call inside the loop."""
-    return TextService(settings, Store(engine, privacy), aiohttp.ClientSession(), ledger, call)
+    """The text side on an open, migrated database. Call inside the loop.
+
+    `call` places voice codes: (phone, code). `world` answers what texts ask; without it, only from the ledger.
+    Raises `BadTemplates` and `BadKeywords`.
+    """
+    keywords = keywords or settings.keywords or Path("flows/sms.yaml")
+    store = Store(engine, privacy)
+    world = world or TextWorld(ledger)
+    return TextService(settings, store, aiohttp.ClientSession(), ledger, call, world, keywords)

@@ -44,7 +44,7 @@ async def call(
         await demo.prepare(settings, engine, privacy)
     ledger_engine = open_database(settings.ledger_url, read_only=True)
     ledger = Ledger(ledger_engine, settings.ledger_limit_seconds)
-    text = open_text(settings.sms, engine, privacy, ledger)
+    text = open_text(settings.sms, engine, privacy, ledger, keywords=settings.keywords)
     await text.start()
     records = CallRecords(engine, privacy)
     await records.start()

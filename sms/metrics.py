@@ -18,5 +18,7 @@ ANSWERED = Histogram("sms_provider_seconds", "How long a provider takes to answe
 DEPTH = Gauge("sms_queue_depth", "Texts waiting for a worker", ["lane"])
 AGE = Gauge("sms_queue_age_seconds", "How long the oldest due text has waited", ["lane"])
 BREAKER = Gauge("sms_breaker_open", "1 while a provider is left alone", ["provider", "operator"])
+INBOUND = Counter("sms_inbound_total", "Texts (or parts of them) people sent us", ["provider", "what"])
+REPLIES = Counter("sms_replies_total", "What people's texts were answered with", ["template"])
 CODES = Counter("sms_codes_total", "Verification codes by what became of them", ["purpose", "event"])
 COST = Counter("sms_cost_fen_total", "Estimated cost of texts the providers took", ["client", "template"])

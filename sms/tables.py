@@ -6,6 +6,7 @@ Numbers and texts are sealed (`fund.privacy`); `*_hash` columns are keyed digest
 
 from sqlalchemy import (
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -146,8 +147,11 @@ inbound = Table(
     Column("body", LargeBinary, nullable=False, comment="sealed JSON: from, to, text"),
     Column("received_at", Moment, nullable=False, index=True),
     Column("answer", String(26), comment="the message that answers it"),
-    Column("state", String(10), nullable=False, comment="new, answered, ignored"),
+    Column("state", String(10), nullable=False, comment="new, answered, ignored, failed"),
     Index("inbound_from", "from_hash", "received_at"),
+)
+Index(
+    "inbound_new", inbound.c.id, sqlite_where=inbound.c.state == "new", postgresql_where=inbound.c.state == "new"
 )
 
 inbound_part = Table(
@@ -156,8 +160,10 @@ inbound_part = Table(
     Column("group_hash", LargeBinary(16), nullable=False),
     Column("part", Integer, nullable=False),
     Column("parts", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False, comment="sealed JSON: from, to, text"),
+    Column("provider", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="sealed JSON: from, to, text; once joined, its digest"),
     Column("received_at", Moment, nullable=False, index=True),
+    Column("joined_at", Moment, comment="kept for a while, so that a part that comes late or again is known"),
     PrimaryKeyConstraint("group_hash", "part"),
 )
 
@@ -167,6 +173,19 @@ text_session = Table(
     Column("from_hash", LargeBinary(16), primary_key=True),
     Column("state", LargeBinary, nullable=False, comment="sealed JSON: the question that is open"),
     Column("expires_at", Moment, nullable=False),
+)
+
+reminder_run = Table(
+    "reminder_run",
+    metadata,
+    Column("kind", String(16), nullable=False, comment="due, overdue, behind, certificate, interest"),
+    Column("day", Date, nullable=False),
+    Column("after", String(64), nullable=False, comment="the last key of the ledger that was dealt with"),
+    Column("counts", Text, nullable=False, comment="JSON: found, queued, repeated, no_phone, turned_off, refused"),
+    Column("lease_until", Moment, comment="null: nobody is at it"),
+    Column("done_at", Moment),
+    PrimaryKeyConstraint("kind", "day"),
+    comment="how far each day's reminders are, so that a restart goes on where it was",
 )
 
 verification = Table(

@@ -12,6 +12,7 @@ from fund.privacy import Unreadable
 from hotline.api.problems import Problem
 from hotline.text import TextService
 from sms.errors import Refused
+from sms.messages import new_id
 from sms.numbers import recipient
 from sms.providers.base import Inbound
 from sms.providers.sandbox import Sandbox
@@ -37,6 +38,7 @@ class TextedRequest(BaseModel):
 
     sender: str = Field(alias="from", max_length=32)
     text: str = Field(max_length=2000)
+    id: str = Field("", max_length=64, description="two with one id are one text, as carriers repeat them")
 
 
 _LIST = TypeAdapter(list[Received])
@@ -61,7 +63,7 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
             sender = recipient(texted.sender)
         except (ValidationError, Refused):
             return Problem(422, "bad_number").response()
-        await text.take(names[0], [], [Inbound(sender, texted.text)])
+        await text.take(names[0], [], [Inbound(sender, texted.text, id=texted.id or new_id())])
         return web.json_response({"status": "taken"}, status=202)
 
     app.router.add_get("/sandbox", page)

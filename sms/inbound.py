@@ -1,0 +1,161 @@
+"""Texts that people send us: kept before anything else happens, each once, long ones put together from their parts.
+
+A provider repeats what we did not acknowledge, and sends parts in any order, late or never. Who answers is
+`sms.replies`; what is answered, `sms.deciding`.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import structlog
+from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fund.privacy import Unreadable, mask_number
+from sms import metrics
+from sms.errors import Refused
+from sms.messages import new_id
+from sms.numbers import recipient
+from sms.providers.base import Inbound
+from sms.store import Clock, Store, utc_now
+from sms.tables import inbound, inbound_part
+
+log = structlog.get_logger(__name__)
+
+MOST_PARTS = 20
+MOST_CHARACTERS = 2000
+_REPEATED_WITHIN = 60  # seconds: how soon the same words without an id or a time are a repeat
+_PARTS_WAIT = timedelta(minutes=2)  # after the last part that came; then the text is what is there
+_PARTS_KEPT = timedelta(hours=1)  # so that a part that comes late or again is known; phones reuse their numbers
+_Part = tuple[str, Inbound]  # the normalised sender, empty when it cannot be answered
+
+
+class Inbox:
+    """Takes texts in. `new` is called after the commit when there is something to answer."""
+
+    def __init__(
+        self, store: Store, new: Callable[[], None], abroad: frozenset[str] = frozenset(), clock: Clock = utc_now
+    ) -> None:
+        self.store, self.clock = store, clock
+        self._new, self._abroad = new, abroad
+
+    async def take(self, provider: str, texts: Sequence[Inbound]) -> None:
+        """Texts of one webhook, pull or connection; back when they are on the disk."""
+        async with self.store.write() as connection:
+            for each in texts:
+                what = await self._keep(connection, provider, each)
+                metrics.INBOUND.labels(provider, what).inc()
+        self._new()
+
+    async def join_late(self) -> None:
+        """Put together what will not become whole any more, forget parts nobody will repeat; for the housekeeper."""
+        now = self.clock()
+        part = inbound_part.c
+        waiting = select(part.group_hash).where(part.joined_at.is_(None)).group_by(part.group_hash)
+        over = waiting.having(func.max(part.received_at) < now - _PARTS_WAIT)
+        async with self.store.write() as connection:
+            for group in (await connection.execute(over)).scalars().all():
+                await self._join(connection, group)
+            await connection.execute(delete(inbound_part).where(part.joined_at < now - _PARTS_KEPT))
+        self._new()
+
+    async def _keep(self, connection: AsyncConnection, provider: str, text: Inbound) -> str:
+        sender = self._sender(text.sender)
+        if 1 <= text.part <= text.parts <= MOST_PARTS and text.parts > 1:
+            return await self._keep_part(connection, provider, sender, text)
+        marks = self._marks(provider, sender, text)
+        known = select(inbound.c.id).where(inbound.c.fingerprint.in_(marks))
+        if (await connection.execute(known)).first():
+            return "repeat"
+        return await self._store(connection, provider, marks[0], text.sender, text.to, text.text)
+
+    def _sender(self, raw: str) -> str:
+        try:
+            return recipient(raw, self._abroad)
+        except Refused:
+            return ""
+
+    def _marks(self, provider: str, sender: str, text: Inbound) -> list[bytes]:
+        """What tells a repeat: the provider's id, else the moment, else the same words within a minute."""
+        if text.id:
+            return [self._digest(provider, "id", text.id)]
+        words = (provider, sender or text.sender, text.to, text.text)
+        if text.at:
+            return [self._digest(*words, text.at.isoformat())]
+        minute = int(self.clock().timestamp()) // _REPEATED_WITHIN
+        return [self._digest(*words, str(minute)), self._digest(*words, str(minute - 1))]
+
+    def _digest(self, *words: str) -> bytes:
+        return self.store.digest("inbound", "\0".join(words))
+
+    async def _store(
+        self, connection: AsyncConnection, provider: str, fingerprint: bytes, raw: str, to: str, text: str
+    ) -> str:
+        sender = self._sender(raw)
+        state = "new" if sender else "ignored"
+        row = {
+            "id": new_id(),
+            "provider": provider,
+            "fingerprint": fingerprint,
+            "from_hash": self.store.phone(sender or raw),
+            "from_masked": mask_number(sender or raw)[:20],
+            "body": self._sealed(sender or raw, to, text[:MOST_CHARACTERS]),
+            "received_at": self.clock(),
+            "state": state,
+        }
+        done = await connection.execute(self.store.insert_new(inbound), [row])
+        return state if cast(CursorResult[Any], done).rowcount else "repeat"
+
+    def _sealed(self, sender: str, to: str, text: str) -> bytes:
+        return self.store.privacy.seal(json.dumps({"from": sender, "to": to, "text": text}, ensure_ascii=False))
+
+    async def _keep_part(self, connection: AsyncConnection, provider: str, sender: str, text: Inbound) -> str:
+        group = self._digest(provider, sender or text.sender, "group", text.group, str(text.parts))
+        there = {row.part: row for row in await _parts(connection, group)}
+        mark = self._digest("part", text.text)
+        if any(row.joined_at for row in there.values()):
+            if text.part not in there or there[text.part].body == mark:
+                return "late_part"
+            await connection.execute(delete(inbound_part).where(inbound_part.c.group_hash == group))
+            there = {}  # the phone has begun to count anew: this is another text
+        if text.part in there:
+            return "repeat"
+        row = {
+            "group_hash": group,
+            "part": text.part,
+            "parts": text.parts,
+            "provider": provider,
+            "body": self._sealed(text.sender, text.to, text.text),
+            "received_at": self.clock(),
+        }
+        await connection.execute(self.store.insert_new(inbound_part), [row])
+        if len(there) + 1 == text.parts:
+            await self._join(connection, group)
+        return "part"
+
+    async def _join(self, connection: AsyncConnection, group: bytes) -> None:
+        """One text of the parts that are there, in their order."""
+        rows = await _parts(connection, group)
+        bodies = [self._open(row.body) for row in rows]
+        first: datetime = min(row.received_at for row in rows)
+        text = "".join(body["text"] for body in bodies)
+        fingerprint = self._digest("joined", group.hex(), first.isoformat(), text)
+        await self._store(connection, rows[0].provider, fingerprint, bodies[0]["from"], bodies[0]["to"], text)
+        for row, body in zip(rows, bodies, strict=True):
+            change = update(inbound_part).where(inbound_part.c.group_hash == group, inbound_part.c.part == row.part)
+            await connection.execute(change.values(body=self._digest("part", body["text"]), joined_at=self.clock()))
+
+    def _open(self, sealed: bytes) -> dict[str, str]:
+        """A part's content; nothing when its key is lost: the rest is still worth reading."""
+        try:
+            return cast(dict[str, str], json.loads(self.store.privacy.open(sealed)))
+        except Unreadable:
+            log.error("inbound.unreadable_part")
+            return {"from": "", "to": "", "text": ""}
+
+
+async def _parts(connection: AsyncConnection, group: bytes) -> Sequence[Any]:
+    wanted = select(inbound_part).where(inbound_part.c.group_hash == group).order_by(inbound_part.c.part)
+    return (await connection.execute(wanted)).all()
