@@ -63,7 +63,8 @@ class Replies:
             except (SQLAlchemyError, OSError) as fault:
                 log.error("replies.database", fault=type(fault).__name__)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._new.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):  # `wait_for` of Python 3.11 may swallow the end of the task
+                    await self._new.wait()
 
     async def answer_new(self) -> int:
         """Answer the oldest texts that wait: one person's in their order, different people's at once. How many."""
