@@ -212,10 +212,13 @@ def _plain(event: Any) -> bool:
 def _line_traps(file: str, text: str) -> Iterator[Fault]:
     """What YAML swallows or answers with a riddle: `#: repeat` is a comment to it, a tab is no indentation."""
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"\s*#\s*:(\s|$)", line):
+        if re.match(r"\s*#\s*:(\s|$)", line) or re.match(r"[^#]*[{,]\s*#\s*:\s", line):
             yield Fault(
                 file, number, '按键 # 要加引号，写成 "#"(不加引号整行是注释)', 'quote "#": else it is a comment'
             )
+        if cut := re.match(r"[^#]*[:,]\s[^\"'#]*[\u4e00-\u9fff]\S* (#[号键]\S*)", line):
+            zh = f"{cut[1]} 前面有空格,后面会被当作注释丢掉:去掉空格,或整句加引号"
+            yield Fault(file, number, zh, f"{cut[1]} after a space is a comment: quote the whole text")
         if re.match(r" *\t", line) and line.strip():
             yield Fault(file, number, "缩进用了制表符(Tab),请改成空格", "indented with a tab: use spaces")
 
@@ -264,6 +267,30 @@ _RIDDLES: tuple[tuple[str, str, str], ...] = (  # what the parser says -> what i
 )
 
 
+_SLIPS: tuple[tuple[str, str, str], ...] = (  # what the line itself shows, when the parser stops at it or just after it
+    (
+        r"^\s*(?:- +)?[\"']?[A-Za-z_*#0-9]+[\"']?：",
+        "这里的冒号是中文的，要改成英文冒号加空格",
+        "a Chinese colon: use an ASCII colon and a space",
+    ),
+    (
+        r"^\s*(?:- +)?[A-Za-z_]\w*:[^\s:/]",
+        "冒号后面要有一个空格",
+        "a space is missing after the colon",
+    ),
+    (
+        r"，\s*[a-z_]+\s*:",
+        "这里的逗号是中文的，要改成英文逗号加空格",
+        "a Chinese comma: use an ASCII comma and a space",
+    ),
+    (
+        r":\s*\{[^{}]*\}\s*[^\s,}\]#]",
+        '以 { 开头的话要整句加引号，如 "{balance}元"',
+        'quote text that starts with {: "{balance} yuan"',
+    ),
+)
+
+
 def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, found: list[Fault]) -> list[Fault]:
     problem = " ".join(filter(None, (error.context, error.problem)))
     opened = re.search(r"quoted scalar|flow (sequence|mapping)", error.context or "")  # where it was opened says more
@@ -273,6 +300,11 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, found: list[Fault
         ((zh, en) for pattern, zh, en in _RIDDLES if re.search(pattern, problem)),
         (f"YAML 写法有误({problem})", f"not valid YAML ({problem})"),
     )
+    lines = text.splitlines()
+    for near in (line - 1, line):
+        for pattern, slip_zh, slip_en in _SLIPS if 0 < near <= len(lines) else ():
+            if re.search(pattern, lines[near - 1]):
+                line, zh, en = near, slip_zh, slip_en
     if any(fault.line == line for fault in found):
         return found  # a tab or an unquoted # on this very line explains it better
     return [*found, Fault(file, line, zh, en)]

@@ -31,7 +31,11 @@ Print = Callable[[str], object]
 def load_folder(settings: Settings, folder: Path | None) -> Loaded:
     """The flows of a folder (the configured one by default), checked. An unreadable folder is a fault like others."""
     folder = folder or settings.flows
-    return load_files(settings, read_folder(folder) if folder.is_dir() else {}, str(folder))
+    if not folder.is_dir():
+        zh = "这是一个文件;请给出流程所在的目录,如 flows" if folder.exists() else "没有这个目录"
+        en = "a file: give the folder of the flows" if folder.exists() else "there is no such folder"
+        return Loaded(None, [Fault(str(folder), 1, zh, en)])
+    return load_files(settings, read_folder(folder), str(folder))
 
 
 def load_files(settings: Settings, files: Files, folder: str = "flows") -> Loaded:

@@ -3,6 +3,7 @@
 Faults block publishing; warnings do not. Every check yields faults with the line they are on.
 """
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -311,6 +312,8 @@ def _template(ground: Ground, node: str, place: Place, template: str) -> Iterato
     except TemplateFault as fault:
         yield ground.fault(node, place, str(fault), f"the braces do not match: {fault}")
         return
+    if odd := re.search("[｛｝]", template):
+        yield ground.fault(node, place, f"{odd[0]} 是中文括号,要用英文的 {{ }}", f"{odd[0]}: use ASCII braces {{ }}")
     known = ground.flow.known_names() | _fields(ground.flow.nodes[node], place)
     for name in names:
         if name not in known:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +21,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
 
 from fund.calendar import Calendar
@@ -61,6 +63,20 @@ def _ranges(value: object) -> tuple[tuple[int, int], ...]:
         return parse_ranges(str(value))
     except ValueError:
         raise ValueError("ranges") from None
+
+
+def _moment(value: str) -> str:
+    try:
+        datetime.strptime(value, "%Y-%m-%d %H:%M")
+    except ValueError:
+        raise ValueError("moment") from None
+    return value
+
+
+def _few_keys(value: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    if any(not 1 <= low <= high <= 32 for low, high in value):
+        raise ValueError("keys")
+    return value
 
 
 Duration = Annotated[
@@ -149,7 +165,7 @@ class AskNode(_Node):
 
     ask: Literal["digits", "number", "month", "date", "phone", "account", "id_card"]
     say: Text
-    length: Ranges | None = None
+    length: Annotated[Ranges, AfterValidator(_few_keys)] | None = None
     allow: Ranges | None = None
     save: Name
     next: Target
@@ -320,25 +336,30 @@ def kind_of(node: object) -> str | None:
     return next((kind for kind in KINDS if kind in keys), None)
 
 
+def _tag(node: object) -> str | None:
+    """What the validator calls a kind in its faults: never the same as a key of the file, so that lines are right."""
+    return f"{kind} node" if (kind := kind_of(node)) else None
+
+
 Node = Annotated[
-    Annotated[MenuNode, Tag("menu")]
-    | Annotated[AskNode, Tag("ask")]
-    | Annotated[IdentifyNode, Tag("identify")]
-    | Annotated[ReportNode, Tag("report")]
-    | Annotated[HoursNode, Tag("hours")]
-    | Annotated[BulletinNode, Tag("bulletin")]
-    | Annotated[KnownCallerNode, Tag("known_caller")]
-    | Annotated[TextNode, Tag("text")]
-    | Annotated[SetPinNode, Tag("set_pin")]
-    | Annotated[MessageNode, Tag("message")]
-    | Annotated[CallbackNode, Tag("callback")]
-    | Annotated[SurveyNode, Tag("survey")]
-    | Annotated[OrderNode, Tag("order")]
-    | Annotated[TransferNode, Tag("transfer")]
-    | Annotated[HangUpNode, Tag("hang_up")]
-    | Annotated[SayNode, Tag("say")]
-    | Annotated[GoNode, Tag("go")],
-    Discriminator(kind_of),
+    Annotated[MenuNode, Tag("menu node")]
+    | Annotated[AskNode, Tag("ask node")]
+    | Annotated[IdentifyNode, Tag("identify node")]
+    | Annotated[ReportNode, Tag("report node")]
+    | Annotated[HoursNode, Tag("hours node")]
+    | Annotated[BulletinNode, Tag("bulletin node")]
+    | Annotated[KnownCallerNode, Tag("known_caller node")]
+    | Annotated[TextNode, Tag("text node")]
+    | Annotated[SetPinNode, Tag("set_pin node")]
+    | Annotated[MessageNode, Tag("message node")]
+    | Annotated[CallbackNode, Tag("callback node")]
+    | Annotated[SurveyNode, Tag("survey node")]
+    | Annotated[OrderNode, Tag("order node")]
+    | Annotated[TransferNode, Tag("transfer node")]
+    | Annotated[HangUpNode, Tag("hang_up node")]
+    | Annotated[SayNode, Tag("say node")]
+    | Annotated[GoNode, Tag("go node")],
+    Discriminator(_tag),
 ]
 LISTENING = (MenuNode, AskNode, IdentifyNode, SetPinNode, MessageNode, CallbackNode, SurveyNode, OrderNode)
 
@@ -346,7 +367,7 @@ LISTENING = (MenuNode, AskNode, IdentifyNode, SetPinNode, MessageNode, CallbackN
 class Step(_Strict):
     """One line of a supervisor's test: what is pressed or spoken, or what must be heard, or must not be."""
 
-    press: str | None = None
+    press: Annotated[str, Field(pattern=r"^[0-9*#]+$")] | None = None
     speak: str | None = None
     hear: str | None = None
     not_hear: str | None = None
@@ -355,13 +376,19 @@ class Step(_Strict):
     transferred: Name | None = None
     ended: Literal[True] | None = None
 
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        if len([name for name, value in self if value is not None]) != 1:
+            raise ValueError("one step")
+        return self
+
 
 class FlowTest(_Strict):
     """A supervisor's own test: a call from `caller` at a moment, step by step."""
 
     name: Annotated[str, Field(min_length=1)]
     caller: str = ""
-    at: str | None = None
+    at: Annotated[str, AfterValidator(_moment)] | None = None
     steps: Annotated[list[Step], Field(min_length=1)]
 
 

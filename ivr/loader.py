@@ -5,8 +5,10 @@ whole (`ivr.check`).
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -31,9 +33,15 @@ from ivr.flow import (
     Queue,
     QueuesFile,
 )
+from ivr.speech import Unspeakable, speak
 from ivr.words import explain
 
 TEXTS = "sms.yaml"  # lies in the same folder, but is the text side's
+_FILE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_BAD_NAME = (
+    "文件名只能用小写字母、数字和下划线,以字母开头,如 loan.yaml",
+    "a file name is lower-case letters, digits and _, such as loan.yaml",
+)
 T = TypeVar("T", bound=BaseModel)
 Files = Mapping[str, bytes]  # "main.yaml" -> its bytes
 
@@ -85,6 +93,7 @@ def load(
     hours = _hours(sources.pop("hours.yaml", None), faults)
     menus = {Path(name).stem: source for name, source in sources.items()}
     read = {name: _typed(source, FlowFile, faults) for name, source in menus.items()}
+    faults += [source.fault((), *_BAD_NAME) for name, source in menus.items() if not _FILE_NAME.fullmatch(name)]
     if HOME_FILE not in menus:
         faults.append(Fault(f"{folder}/{HOME_FILE}.yaml", 1, "缺少 main.yaml:热线从这里开始", "main.yaml is missing"))
     flow_files = {name: file for name, file in read.items() if file}
@@ -111,12 +120,28 @@ def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
     file = _typed(source, FactsFile, faults)
     if not file or not source:
         return {}
+    faults += _unspeakable(source, file.facts)
     examples = [name for name, fact in file.facts.items() if fact.example]
     if examples:
         zh = f"{len(examples)} 项事实还是示例值,核实后请去掉 example:{'、'.join(examples)}"
         en = f"{len(examples)} facts are still examples: {', '.join(examples)}"
         faults.append(source.fault(("facts", examples[0]), zh, en, warning=True))
     return file.facts
+
+
+def _unspeakable(source: Source, facts: Mapping[str, Fact]) -> Iterator[Fault]:
+    """Values that are not of their kind, and days that are none: a caller would hear of it."""
+    for name, fact in facts.items():
+        for day, value in fact.values.items():
+            place = ("facts", name, "values", day)
+            try:
+                date.fromisoformat(day)
+                for language, words in value.items():
+                    speak(fact.kind, words, language)
+            except Unspeakable as wrong:
+                yield source.fault(place, wrong.told("zh"), wrong.told("en"))
+            except ValueError:
+                yield source.fault(place, f"没有 {day} 这一天", f"there is no day {day}")
 
 
 def _hours(source: Source | None, faults: list[Fault]) -> Calendar:
@@ -128,8 +153,9 @@ def _hours(source: Source | None, faults: list[Fault]) -> Calendar:
 def _typed(source: Source | None, model: type[T], faults: list[Fault]) -> T | None:
     if source is None:
         return None
-    language = source.data.get("language", "zh") if isinstance(source.data, dict) else "zh"
-    file, found = typed(source, model, _names(), context={"language": language}, words=explain)
+    language = source.data.get("language") if isinstance(source.data, dict) else None
+    context = {"language": language if language in ("zh", "en") else "zh"}
+    file, found = typed(source, model, _names(), context=context, words=explain)
     faults += found
     return file
 
