@@ -21,7 +21,7 @@ from hotline.settings import Settings
 from ivr.call import CHINA, china_now
 from ivr.difference import differences
 from ivr.flow import Flow
-from ivr.loader import read_folder, version_of
+from ivr.loader import flow_paths, read_folder, version_of
 from ivr.tables import flow_versions
 
 Print = Callable[[str], object]
@@ -112,6 +112,6 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         fresh = folder / f".{name}.{os.getpid()}"
         fresh.write_bytes(raw)
         fresh.replace(folder / name)
-    for path in folder.glob("*.yaml"):
+    for path in flow_paths(folder):
         if path.name not in files:
             path.unlink()

@@ -71,6 +71,9 @@ def test_a_sample_loads(sample: str) -> None:
             assert made and not faults, [fault.tell() for fault in faults]
         case "facts":
             FactsFile.model_validate(source.data)
+        case "keywords":
+            names = set(templates.load(ROOT / "prompts" / "sms.yaml"))
+            assert {keyword["say"] for keyword in source.data["keywords"].values()} <= names
         case "tests":
             assert [FlowTest.model_validate(test) for test in source.data["tests"]]
         case other:
@@ -106,16 +109,14 @@ def test_the_morning_walk_works(tmp_path: Path) -> None:
     """Section two, done as it says: the line and the node are written, checked, and its test is green."""
     flows = shutil.copytree(ROOT / "flows", tmp_path / "flows")
     menu, test = SAMPLES[0], SAMPLES[1].partition("tests:\n")[2]
-    option = next(line for line in menu.splitlines() if "subsidy}" in line)
-    node = menu[menu.index("  subsidy:") :]
-    text = (flows / "main.yaml").read_text("utf-8")
-    last = "      9: {say: For English"
-    text = text.replace(last, f"{option}\n{last}").replace("  english:\n", f"{node}\n  english:\n")
-    (flows / "main.yaml").write_text(text.rstrip() + "\n" + test, "utf-8")
+    option = next(line for line in menu.splitlines() if "illness}" in line)
+    node = menu[menu.index("  illness:") :]
+    text = (flows / "withdrawal.yaml").read_text("utf-8")
+    text = text.replace("\n  rent:\n", f"{option}\n\n{node}\n  rent:\n", 1)
+    (flows / "withdrawal.yaml").write_text(text.rstrip() + "\n" + test, "utf-8")
     result = CliRunner().invoke(main, ["test", str(flows)])
     assert result.exit_code == 0, result.output
-    broken = text.replace("go: subsidy", "go: subsdy")
-    (flows / "main.yaml").write_text(broken, "utf-8")
-    line = broken[: broken.index("subsdy")].count("\n") + 1
-    told = f'main.yaml:{line}: 菜单 main 的按键 8 指向 "subsdy",没有这个节点(是不是 "subsidy"?)'
+    broken = text.replace("go: illness", "go: ilness")
+    (flows / "withdrawal.yaml").write_text(broken, "utf-8")
+    (told,) = re.findall(r"```text\nflows(.*?)\n```", GUIDE)
     assert told in CliRunner().invoke(main, ["check", str(flows)]).output

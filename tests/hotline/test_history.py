@@ -65,9 +65,11 @@ def test_back_and_forth(site: Path) -> None:
 
 def test_what_was_never_in_force_is_put_aside(site: Path) -> None:
     (site / "flows" / "loan.yaml").write_text("title: 半截")
+    (site / "flows" / "sms.yaml").write_text("title: 短信")
     assert "还没有生效过" in hotline("versions").output
     assert hotline("rollback", "1").exit_code == 0
     assert set(read_folder(site / "flows")) == {"main.yaml"}
+    assert (site / "flows" / "sms.yaml").exists(), "the text side's own is left alone"
     (aside,) = (site / "home" / "flows-aside").iterdir()
     assert (aside / "loan.yaml").read_text() == "title: 半截"
 
