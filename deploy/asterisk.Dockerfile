@@ -9,7 +9,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /etc/asterisk/* /tmp/packages.txt
 
 COPY deploy/asterisk /usr/local/share/hotline/asterisk
-RUN ln -s /usr/local/share/hotline/asterisk/sounds /usr/share/asterisk/sounds/hotline
+RUN ln -s /usr/local/share/hotline/asterisk/sounds /usr/share/asterisk/sounds/hotline \
+    && ln -s /usr/local/share/hotline/asterisk/sounds/zh /usr/share/asterisk/sounds/zh
 
 EXPOSE 5060/udp 10000-10199/udp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \

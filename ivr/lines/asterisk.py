@@ -16,8 +16,9 @@ when we do not, silence is played that any key cuts, and the key is kept.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
@@ -26,8 +27,10 @@ import structlog
 
 from fund.phone import caller_number
 from ivr.actions import Listen, Record, Say, Transfer
-from ivr.call import LAST_RESORT_QUEUE, Switchboard
+from ivr.call import LAST_RESORT_QUEUE, Switchboard, china_now
+from ivr.events import Event, LeftQueue, Served, TransferFailed
 from ivr.keys import Keypad
+from ivr.line import Parked
 from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, Digits, ProtocolFault
 from ivr.utterance import Utterance
 
@@ -117,12 +120,21 @@ class AsteriskLine:
             says = says[-1:]
 
     async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
-        """Say, then let the dialplan queue the caller, unless nobody is there or too many wait already."""
+        """Say, then let the dialplan queue the caller, unless nobody is there or too many wait already.
+
+        It comes back to us, perhaps on another node, when the people are done (`came_back`).
+        """
         await self.play(says)
-        why = await self._obstacle(to.queue)
-        if why is None:
-            await self.leave("queue", to.queue)
-        return why
+        if to.for_good:
+            await self.leave("people", to.queue)
+            return None
+        outside = to.queue.isdigit()
+        if not outside and (why := await self._obstacle(to.queue)):
+            return why
+        await self._agi.set_variable("HOTLINE_KEYS", to.keys)
+        await self._agi.set_variable("HOTLINE_OVERFLOW", f"{to.overflow_seconds:.0f}")
+        await self.leave("number" if outside else "queue", to.queue)
+        raise Parked
 
     async def hang_up(self) -> None:
         """Let the dialplan hang up."""
@@ -236,6 +248,18 @@ class AsteriskLine:
         self._closing = self._loop.call_later(CLOSING_SECONDS, self._keys.forget_closing)
 
 
+def came_back(fields: Mapping[str, str], at: datetime) -> Event | None:
+    """Why the dialplan gives a call to us again that people had, by the arguments of AGI(); None when it is another."""
+    match [fields.get(f"agi_arg_{n}", "") for n in (1, 2, 3)]:
+        case ["left", str(key), _] if re.fullmatch(r"[0-9*#]", key):
+            return LeftQueue(key, at)
+        case ["served", str(agent), str(seconds)] if re.fullmatch(r"\d{1,6}", seconds):
+            return Served(agent[:40], int(seconds), at)
+        case ["unanswered", "closed" | "full" | "failed" as why, _]:
+            return TransferFailed(why, at)
+    return None
+
+
 def asterisk_server(
     switchboard: Switchboard, render: Render, *, most_calls: int = 2000, recordings: str = RECORDINGS
 ) -> AgiServer:
@@ -246,8 +270,9 @@ def asterisk_server(
         if not _CALL_ID.fullmatch(call_id):
             raise ProtocolFault("not a call id")
         line = AsteriskLine(agi, render, recordings=recordings)
-        await switchboard.connect(line, call_id, caller_number(agi.fields.get("agi_callerid", "")))
+        caller = caller_number(agi.fields.get("agi_callerid", ""))
+        await switchboard.connect(line, call_id, caller, came_back(agi.fields, china_now()))
         if not (line.told or agi.gone):
-            await line.leave("queue", LAST_RESORT_QUEUE)
+            await line.leave("people", LAST_RESORT_QUEUE)
 
     return AgiServer(answer, most_calls=most_calls)

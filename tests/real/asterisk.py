@@ -33,6 +33,8 @@ mount --rbind /dev {root}/dev; mount -t proc proc {root}/proc
 for name in {names}; do eval "place=\\$$name"; mkdir -p {root}$place; mount --bind {folder}/$name {root}$place; done
 mkdir -p {root}/usr/share/asterisk/sounds/hotline {root}/usr/local/share/hotline/asterisk
 mount --bind {sounds} {root}/usr/share/asterisk/sounds/hotline
+mkdir -p {root}/usr/share/asterisk/sounds/zh
+mount --bind {sounds}/zh {root}/usr/share/asterisk/sounds/zh
 mount --bind {config} {root}/usr/local/share/hotline/asterisk
 [ -e {root}/etc/hosts ] || touch {root}/etc/hosts
 mount --bind {folder}/hosts {root}/etc/hosts

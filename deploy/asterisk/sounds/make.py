@@ -15,13 +15,23 @@ WORDS = {
     "recovering": "系统正在恢复。",
     "to_people": "正在为您转接人工服务。",
     "waiting": "坐席正在接听其他来电,请您稍候,我们会尽快为您服务。",
+    # The place in a queue, said by Queue(): `place` number `in_line`, or `next`; then `patience`.
+    "place": "您现在排在第",
+    "in_line": "位。",
+    "next": "您是下一位。",
+    "patience": "请您稍候,我们会尽快为您服务。",
 }
+# Numbers as Asterisk joins them for the language zh, in sounds/zh/digits.
+DIGITS = {str(number): spoken for number, spoken in enumerate("零一二三四五六七八九")}
+DIGITS |= {"10": "十"} | {f"{ten}0": f"{DIGITS[str(ten)]}十" for ten in range(2, 10)}
+DIGITS |= {"hundred": "百", "thousand": "千"}
 
 
 def main() -> None:
     voice = EmbeddedVoice(pronunciations(HERE.parents[2] / "prompts" / "pronounce.yaml"))
-    for name, words in WORDS.items():
-        spoken = audio.joined([voice.say(words, "zh"), audio.silence(0.3)])
+    (HERE / "zh" / "digits").mkdir(parents=True, exist_ok=True)
+    for name, words in (WORDS | {f"zh/digits/{name}": words for name, words in DIGITS.items()}).items():
+        spoken = audio.joined([voice.say(words, "zh"), audio.silence(0.05 if "digits" in name else 0.3)])
         (HERE / f"{name}.wav").write_bytes(audio.wav(spoken))
         print(f"{name}.wav  {audio.seconds(spoken):.1f} s  {words}")
 
