@@ -193,9 +193,14 @@ class Ami:
         self._supervisor: asyncio.Task[None] | None = None
         self.connected = False
 
+    @property
+    def configured(self) -> bool:
+        """Whether there is an exchange at all."""
+        return bool(self._exchange.host)
+
     async def start(self) -> None:
         """Begin to connect; without an exchange there is nothing to do."""
-        if self._exchange.host:
+        if self.configured:
             self._loop = asyncio.get_running_loop()
             self._supervisor = asyncio.create_task(self._supervise())
 

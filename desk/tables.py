@@ -131,9 +131,12 @@ queue_visits = Table(
     Column("call_id", String(80), nullable=False, index=True),
     Column("queue", String(31), nullable=False),
     Column("entered_at", Moment, nullable=False, index=True),
-    Column("estimate_seconds", Integer, comment="what the caller was told; null when nothing was"),
+    Column("estimate_seconds", Integer, comment="what was expected on entering; null when nobody worked"),
     Column("answered_at", Moment),
     Column("agent", String(64), nullable=False, default="", comment="who answered"),
     Column("left_at", Moment, comment="when the visit ended, answered or not; null while waiting or talking"),
-    Column("how", String(12), nullable=False, default="", comment="hung_up, chose (another way), moved"),
+    Column(
+        "how", String(12), nullable=False, default="", comment="hung_up, chose (another way), moved, served, unknown"
+    ),
 )
+Index("queue_visits_visit", queue_visits.c.call_id, queue_visits.c.entered_at, unique=True)

@@ -1,0 +1,61 @@
+"""Who waited in which queue, how long, and who answered: one row a visit, written as it goes on.
+
+A row is written when the caller enters, is answered and leaves, so that a service that dies between two of these loses
+nothing: what was open is read back when the link to the exchange stands again. Several nodes that watch one exchange
+write the same rows.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from desk.picture import Visit
+from desk.tables import queue_visits
+
+_KEYS = ("call_id", "entered_at")
+_OLDEST = timedelta(days=1)  # an open row older than that is of a call that ended while nobody watched
+
+
+class Visits:
+    """The `queue_visits` table."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(queue_visits)
+        changed = {column.name: column for column in statement.excluded if column.name not in _KEYS}
+        self._put = statement.on_conflict_do_update(index_elements=list(_KEYS), set_=changed)
+
+    async def write(self, visits: Sequence[Visit]) -> None:
+        """Keep these visits as they are now; of several states of one the last counts."""
+        rows = {(visit.call_id, visit.entered_at): _row(visit) for visit in visits}
+        if rows:
+            async with self._engine.begin() as connection:
+                await connection.execute(self._put, list(rows.values()))
+
+    async def open(self) -> list[Visit]:
+        """The visits that nobody has seen the end of."""
+        columns = queue_visits.c
+        recent = columns.entered_at > datetime.now(UTC) - _OLDEST
+        query = select(queue_visits).where(columns.left_at.is_(None), recent).order_by(columns.entered_at)
+        async with self._engine.connect() as connection:
+            return [
+                Visit(row.call_id, row.queue, row.entered_at, row.estimate_seconds, row.answered_at, row.agent)
+                for row in await connection.execute(query)
+            ]
+
+
+def _row(visit: Visit) -> dict[str, object]:
+    return {
+        "call_id": visit.call_id,
+        "queue": visit.queue,
+        "entered_at": visit.entered_at,
+        "estimate_seconds": visit.estimate_seconds,
+        "answered_at": visit.answered_at,
+        "agent": visit.agent,
+        "left_at": visit.left_at,
+        "how": visit.how,
+    }
