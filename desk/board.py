@@ -59,9 +59,11 @@ class Unfit(ValueError):
 class Board:
     """See above. `start` and `stop` it; without an exchange it stands empty and says so."""
 
-    def __init__(self, ami: Ami, visits: Visits, *, over: Over | None = None, most_waiting: int = 50) -> None:
-        """`over(call id)`: a caller's channel is gone. `most_waiting`: a queue with so many callers is full."""
-        self._ami, self._visits, self._over, self._most_waiting = ami, visits, over, most_waiting
+    def __init__(self, ami: Ami, visits: Visits, *, most_waiting: int = 50) -> None:
+        """`most_waiting`: a queue with so many callers is full."""
+        self._ami, self._visits, self._most_waiting = ami, visits, most_waiting
+        self.over: Over | None = None  # told the id of each caller whose channel is gone
+        self.told: list[Callable[[], object]] = []  # called after each change
         self._picture = Picture()
         self._unwritten: list[Visit] = []
         self._version = 0
@@ -216,8 +218,8 @@ class Board:
         self._keep(changed(before, self._picture))
         if event.name == "Hangup" and (call := event.fields.get("Uniqueid")):
             self._picture = without_ended(self._picture, call)
-            if call == event.fields.get("Linkedid") and self._over:
-                self._background(self._over(call))
+            if call == event.fields.get("Linkedid") and self.over:
+                self._background(self.over(call))
 
     async def _sync(self) -> None:
         """Ask for everything, until it is answered or the link is lost."""
@@ -246,8 +248,8 @@ class Board:
         self.synced = True
         log.info("exchange_told", queues=len(self._picture.known), waiting=len(self.waiting))
         for call in known:
-            if call not in calls and self._over:
-                self._background(self._over(call))
+            if call not in calls and self.over:
+                self._background(self.over(call))
 
     async def _open_visits(self) -> list[Visit]:
         try:
@@ -268,6 +270,8 @@ class Board:
         self._version += 1
         news, self._news = self._news, asyncio.Event()
         news.set()
+        for tell in self.told:
+            tell()
 
     # writing down
 

@@ -25,6 +25,7 @@ from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
 from hotline.database import open_database
 from hotline.desk import Desk
+from hotline.exchange import Telephones, open_telephones
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
@@ -58,6 +59,7 @@ class Hotline:
     text: TextService
     desk: Desk
     staff: Staff
+    telephones: Telephones | None = None
     people: list[DemoPerson] = field(default_factory=list)
 
 
@@ -96,7 +98,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         staff_chores.start()
         stack.push_async_callback(staff_chores.stop)
 
-        switchboard = None
+        switchboard = telephones = None
         agi_port = 0
         if only != "sms":
             records = CallRecords(engine, privacy)
@@ -122,6 +124,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             housekeeper = Housekeeper(_chores(engine, pins, settings))
             housekeeper.start()
             stack.push_async_callback(housekeeper.stop)
+            telephones = open_telephones(settings, engine)
             bulletins = Bulletins(engine)
             await bulletins.words_at(china_now())
             world = FundWorld(
@@ -132,8 +135,13 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
                 records.note,
                 bulletin=bulletins.words_at,
                 more=desk.answers,
+                queue_now=telephones.board.outlook,
             )
             switchboard = Switchboard(flows, world, records)
+            telephones.close_calls_of(switchboard)
+            telephones.board.told.append(partial(staff.live.tell, "board"))
+            await telephones.start()
+            stack.push_async_callback(telephones.stop)
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
             app.add_routes(audio.routes(prompts, china_now))
@@ -150,7 +158,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
 
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
-        yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, people)
+        yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, telephones, people)
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
 
 
