@@ -62,7 +62,7 @@ def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
         return 1
     with _sounds(settings) as prompts:
         ground = Ground(loaded.flow, loaded.sources, None)
-        for cost in menu_costs(loaded.flow, ground, lambda words: _seconds(prompts, words)):
+        for cost in menu_costs(loaded.flow, ground, lambda words: _seconds(prompts, words), china_now()):
             say(_told(cost, settings.language))
     return 1 if any(not fault.warning for fault in texts) else 0
 

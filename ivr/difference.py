@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fund.calendar import WHOLE_DAY, Calendar, Days, Kind, Spans, Timetable
-from ivr.flow import Flow, MenuNode, Option, kind_of
+from ivr.flow import Flow, MenuNode, Option, Queue, kind_of
 
 _FIELDS = {
     "say": ("说的话", "words"), "each": ("每条的话", "words of each line"), "next": ("之后", "what comes next"),
@@ -21,7 +21,10 @@ _FIELDS = {
     "message": ("留言", "message"), "after": ("人工通话之后", "what comes after the people"),
     "longest_call": ("最长通话", "longest call"), "title": ("标题", "title"),
     "start": ("起点", "start"), "deepest_menu": ("菜单最深", "deepest menu"), "tests": ("测试", "tests"),
-    "bulletin": ("公告", "bulletin"),
+    "bulletin": ("公告", "bulletin"), "menu": ("菜单", "menu"), "hours": ("时间表", "timetable"),
+    "ask": ("输入什么", "what is asked for"), "length": ("位数", "length"), "allow": ("允许的值", "what is allowed"),
+    "save": ("存为", "saved as"), "identify": ("核实谁", "who is identified"), "report": ("报表", "report"),
+    "known_caller": ("认出谁", "who is known"), "text": ("短信", "text"), "set_pin": ("为谁设密码", "whose PIN"),
     "survey": ("评价的问题", "the survey's question"), "unhappy": ("不满意时", "what comes for the unsatisfied"),
     "topic": ("主题", "topic"), "longest": ("最长录音", "longest message"), "order": ("工单", "work order"),
     "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
@@ -40,6 +43,7 @@ def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
         else:
             yield from _file(tell, name, old.files[name], new.files[name])
     yield from _facts(tell, old, new)
+    yield from _queues(tell, old, new)
     yield from _hours(tell, old.hours, new.hours)
 
 
@@ -117,6 +121,22 @@ def _facts(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
             yield tell(
                 f"事实 {name}: {_fact(before)} 改为 {_fact(after)}", f"fact {name}: {_fact(before)} -> {_fact(after)}"
             )
+
+
+def _queues(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
+    for name in sorted(set(old.queues) | set(new.queues)):
+        before, after = (_queue(tell, flow.queues.get(name)) for flow in (old, new))
+        if before != after:
+            yield tell(f"队列 {name}: {after},原来是 {before}", f"queue {name}: {after}, was {before}")
+
+
+def _queue(tell: _Teller, queue: Queue | None) -> str:
+    if queue is None:
+        return tell("无", "none")
+    if queue.overflow is None:
+        return queue.title
+    seconds = f"{queue.overflow:g}"
+    return queue.title + tell(f"(等 {seconds} 秒后由综合队列一起接)", f" (overflows after {seconds} s)")
 
 
 def _hours(tell: _Teller, old: Calendar, new: Calendar) -> Iterator[str]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ivr.check import Ground, presses
 from ivr.flow import Flow, MenuNode, SayNode
-from ivr.utterance import Utterance, fill
+from ivr.utterance import Utterance, fill, placeholders
+
+MOST_HOPS = 50  # nodes before the first key
 
 
 @dataclass(frozen=True)
@@ -20,39 +23,47 @@ class MenuCost:
     leaves: Mapping[str, int]  # each choice's goal, and the keys to hear it
 
 
-def menu_costs(flow: Flow, ground: Ground, seconds: Callable[[Utterance], float]) -> Iterator[MenuCost]:
-    """The cost of every menu. `seconds` tells how long an utterance lasts."""
+def menu_costs(flow: Flow, ground: Ground, seconds: Callable[[Utterance], float], at: datetime) -> Iterator[MenuCost]:
+    """The cost of every menu. `seconds` tells how long an utterance lasts, `at` which facts and hours hold."""
     costs = presses(flow, ground)
+    greetings = _greetings(flow, ground, lambda text: seconds(_said(flow, text, at)))
     for node, body in flow.nodes.items():
         if isinstance(body, MenuNode):
-            intro = seconds(_said(body.say)) if body.say else 0.0
+            before = greetings.get(node, 0.0) + (seconds(_said(flow, body.say, at)) if body.say else 0.0)
             each = [
-                seconds(_said(option.say) + _press(flow, key, _language(option.say)))
+                seconds(_said(flow, option.say, at) + _press(flow, key, _language(option.say)))
                 for key, option in body.menu.items()
             ]
-            before = _greeting(flow, node, seconds) if node == _first_menu(flow) else 0.0
             goals = {goal: costs.get(goal, 0) for place, _, goal in ground.edges[node] if place[0] == "menu" and goal}
-            yield MenuCost(node, costs.get(node, 0), before + intro + each[0], before + intro + sum(each), goals)
+            yield MenuCost(node, costs.get(node, 0), before + each[0], before + sum(each), goals)
 
 
-def _first_menu(flow: Flow) -> str:
-    return next((node for node, body in flow.nodes.items() if isinstance(body, MenuNode)), "")
-
-
-def _greeting(flow: Flow, node: str, seconds: Callable[[Utterance], float]) -> float:
-    start = flow.nodes[flow.start]
-    return seconds(_said(start.say)) if isinstance(start, SayNode) else 0.0
+def _greetings(flow: Flow, ground: Ground, seconds: Callable[[Mapping[Any, str]], float]) -> dict[str, float]:
+    """What is said before each menu that a call comes to without a key; on the longest way there."""
+    longest: dict[str, float] = {}
+    todo = [(flow.start, 0.0, 0)]
+    while todo:
+        node, before, hops = todo.pop()
+        if before < longest.get(node, 0.0) or hops > MOST_HOPS:
+            continue
+        longest[node], body = before, flow.nodes[node]
+        if not ground.listens(node):
+            spoken = before + (seconds(body.say) if isinstance(body, SayNode) else 0.0)
+            own = (goal for place, _, goal in ground.edges[node] if goal and place[0] not in ("everywhere", "patience"))
+            todo += [(goal, spoken, hops + 1) for goal in own]
+    return longest
 
 
 def _language(text: Mapping[Any, str]) -> str:
     return "zh" if "zh" in text else next(iter(text))
 
 
-def _said(text: Mapping[Any, str]) -> Utterance:
-    language = _language(text)
+def _said(flow: Flow, text: Mapping[Any, str], at: datetime) -> Utterance:
+    language: Any = _language(text)
+    known = {name: value for name in placeholders(text[language]) if (value := flow.known(name, language, at))}
     try:
-        return Utterance(fill(text[language], {}, language))  # type: ignore[arg-type]
-    except ValueError:  # it has placeholders: their length is not known here
+        return Utterance(fill(text[language], known, language))
+    except ValueError:  # a report's own figures: their length is not known here
         return Utterance()
 
 

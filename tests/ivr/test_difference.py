@@ -1,7 +1,7 @@
 """What changed, in a supervisor's words."""
 
-from ivr.difference import differences
-from ivr.flow import Flow
+from ivr.difference import _FIELDS, differences
+from ivr.flow import KINDS, Flow
 from tests.ivr.test_check import HOURS, MAIN, checked
 
 OLD = """\
@@ -61,3 +61,14 @@ def test_changed_hours_are_told() -> None:
         "新增休息: 2026-12-24 14:00-17:00 检修",
     ]
     assert list(differences(new, old, "en"))[-1] == "closure is gone: 2026-12-24 14:00-17:00 检修"
+
+
+def test_changed_queues_are_told() -> None:
+    old = checked(OLD, queues="queues: {general: {title: 综合}, loan: {title: 贷款}}").flow
+    new = checked(OLD, queues="queues: {general: {title: 综合}, loan: {title: 贷款, overflow: 2m}}").flow
+    assert old and new
+    assert list(differences(old, new)) == ["队列 loan: 贷款(等 120 秒后由综合队列一起接),原来是 贷款"]
+
+
+def test_every_field_has_a_name_that_people_use() -> None:
+    assert {field for node in KINDS.values() for field in node.model_fields} <= set(_FIELDS)
