@@ -34,18 +34,20 @@ async def play_keywords(settings: Settings, folder: Path | None, ledger: Ledger)
         return 0, bad.faults
 
     async def new_world() -> TextWorld:
-        return TextWorld(ledger, _called_back, _no_order)
+        return _Rehearsed(ledger)
 
     assert templates is not None
     return await rehearse(table, source, templates, new_world)
 
 
-async def _called_back(phone: str, at: datetime) -> None:
-    """In tests, somebody will always call back."""
+class _Rehearsed(TextWorld):
+    """In tests, somebody will always call back, and nobody has left a work order."""
 
+    async def call_back(self, phone: str, at: datetime) -> None:
+        return None
 
-async def _no_order(phone: str, number: str) -> None:
-    """In tests, nobody has opened a work order."""
+    async def work_order(self, phone: str, number: str) -> None:
+        return None
 
 
 def _path(settings: Settings, folder: Path | None) -> Path:

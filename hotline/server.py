@@ -32,6 +32,7 @@ from hotline.sounds import open_prompts
 from hotline.staff.app import Staff, bind_staff, open_staff
 from hotline.tapes import Tapes
 from hotline.text import TextService, open_text
+from hotline.text_world import TextWorld
 from hotline.twilio import open_twilio
 from hotline.world import FundWorld
 from ivr.call import Switchboard, china_now
@@ -78,13 +79,15 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         ledger = Ledger(ledger_engine, settings.ledger_limit_seconds)
         stack.push_async_callback(ledger.close)
 
-        text = open_text(settings.sms, engine, privacy, ledger, keywords=settings.keywords)
+        answers = TextWorld(ledger)
+        text = open_text(settings.sms, engine, privacy, ledger, keywords=settings.keywords, world=answers)
         stack.push_async_callback(text.stop)
         await text.start()
 
         desk = Desk(engine, privacy, Tapes(settings.recordings_folder, privacy), text, settings.orders)
         stack.push_async_callback(desk.stop)
         desk.start()
+        answers.desk = desk
 
         app = web.Application()
         figures = Figures(engine, china_now)

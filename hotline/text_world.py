@@ -1,23 +1,21 @@
-"""Answers a text's questions from the fund and the desk. Who looked at what is audited by `sms.inbound`."""
+"""Answers a text's questions from the fund and the desk. Who looked at what is audited by `sms.replies`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
+from desk.order import Wanted
 from fund.fields import Audience, ReportData
 from fund.ledger import Ledger, LedgerAway
+from hotline.desk import STATES, Desk
 from sms.answers import Held, NoDesk
-
-CallBack = Callable[[str, datetime], Awaitable[None]]  # phone, moment; one open request a number
-WorkOrder = Callable[[str, str], Awaitable[tuple[str, str] | None]]  # phone, number -> (number, state in words)
 
 
 class TextWorld:
-    """The world of a real text. Without a ledger it is away; without a desk the texter is told to call."""
+    """The world of a real text. Without a ledger it is away; until there is a desk the texter is told to call."""
 
-    def __init__(
-        self, ledger: Ledger | None, call_back: CallBack | None = None, work_order: WorkOrder | None = None
-    ) -> None:
-        self._ledger, self._call_back, self._work_order = ledger, call_back, work_order
+    def __init__(self, ledger: Ledger | None, desk: Desk | None = None) -> None:
+        self.desk = desk
+        self._ledger = ledger
 
     async def held(self, phone: str, audience: Audience) -> Sequence[Held]:
         """The account of the employee who bound this phone, or those of the employers whose handler has it."""
@@ -31,14 +29,23 @@ class TextWorld:
         return await self._there().report(name, account, month)
 
     async def call_back(self, phone: str, at: datetime) -> None:
-        if self._call_back is None:
+        """In its queue's turn; who has asked already keeps their place."""
+        if self.desk is None:
             raise NoDesk
-        await self._call_back(phone, at)
+        await self.desk.ask_back(phone, channel="sms")
 
     async def work_order(self, phone: str, number: str) -> tuple[str, str] | None:
-        if self._work_order is None:
+        """The order this phone left; without a number the newest."""
+        if self.desk is None:
             raise NoDesk
-        return await self._work_order(phone, number)
+        orders = self.desk.orders
+        newest = [] if number else await orders.list(Wanted(caller_digest=orders.digest(phone), limit=1))
+        told = await orders.told(newest[0].number if newest else number, phone=phone)
+        if told is None:
+            return None
+        order, outcome = told
+        words = " ".join(outcome.split())[:50]  # the template is one line
+        return order.number, f"{STATES[order.state]}：{words}" if words else STATES[order.state]
 
     def _there(self) -> Ledger:
         if self._ledger is None:
