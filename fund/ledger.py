@@ -18,9 +18,9 @@ from fund import codes, occasions
 from fund.fields import ReportData
 from fund.occasions import Occasion
 from fund.person import EMPLOYEE_COLUMNS, Kind, Person, employee, employer
-from fund.reports import EMPLOYER_BY_ACCOUNT, REPORTERS
+from fund.reports import EMPLOYER_BY_ACCOUNT, REPORTERS, tail
 from fund.statements import Row, Statement
-from fund.views import EMPLOYEE, EMPLOYER, VIEWS, text_bind
+from fund.views import EMPLOYEE, EMPLOYER, LOAN, VIEWS, text_bind
 
 log = structlog.get_logger()
 CLOSE_SECONDS = 5.0  # longer than SQLite's busy timeout of a database that is only read
@@ -39,6 +39,13 @@ _BY_HANDLER = Statement(
     select(EMPLOYER)
     .where(EMPLOYER.c.jbrsjhm == text_bind("number"), EMPLOYER.c.dwzhzt != "04")
     .order_by(EMPLOYER.c.dwzh)
+    .limit(literal_column("20")),
+)
+_CONTRACTS = Statement(
+    "contracts",
+    select(LOAN.c.jkhtbh, LOAN.c.dkye)
+    .where(LOAN.c.grzh == text_bind("account"))
+    .order_by(LOAN.c.dkzh.desc())
     .limit(literal_column("20")),
 )
 _PROBES = tuple(Statement(view.name, select(view).limit(1)) for view in VIEWS)
@@ -74,6 +81,11 @@ class Ledger:
         `month` ("2026-03") limits `details` to that month; without it they are the latest few.
         """
         return await REPORTERS[name](self._ask, account, month)
+
+    async def contract_tail(self, account: str) -> str | None:
+        """The last 4 of somebody's loan contract: of the open one, else of the newest."""
+        loans = await self._ask(_CONTRACTS, account=account)
+        return tail(max(loans, key=lambda row: row["dkye"] > 0)["jkhtbh"]) if loans else None
 
     def due_on(self, day: date) -> AsyncIterator[Occasion]:
         """Borrowers whose next payment is on `day`; values as in the report `loan`."""

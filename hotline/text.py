@@ -27,6 +27,7 @@ from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure, remov
 from sms.inbound import Inbox
 from sms.keys import Keys
 from sms.keywords import KeywordFile
+from sms.notices import Notices
 from sms.outbox import Outbox
 from sms.providers import PROVIDERS
 from sms.providers.base import Inbound, Provider, Receipt, Take
@@ -74,6 +75,7 @@ class TextService:
         self.keywords = KeywordFile(keywords, self.templates)
         self.replies = Replies(store, self.sender, self.keywords, Answers(self.templates, world))
         self.inbox = Inbox(store, self.replies.wake, settings.abroad)
+        self.notices = Notices(store, self.sender, ledger)
         self.outbox.accepted.append(self.receipts.accepted)
         rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template)
         self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]

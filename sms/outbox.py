@@ -150,6 +150,13 @@ class Outbox:
             "expires_at": each.expires_at or (each.not_before or now) + DEFAULT_LIFE,
         }
 
+    async def find(self, client: str, key: str) -> Added | None:
+        """The message a client asked for under a key."""
+        wanted = select(message.c.id, message.c.status).where(message.c.key_hash == _key_hash(client, key))
+        async with self.store.read() as connection:
+            row = (await connection.execute(wanted)).first()
+        return Added(row.id, row.status, duplicate=True) if row else None
+
     async def claim(self, lanes: Sequence[Lane], most: int, lease_seconds: float) -> list[Claimed]:
         """Up to `most` due messages, of the first lanes first, marked `sending` until the lease runs out."""
         now = self.clock()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from hotline.api import campaigns, dead_letters, messages, openapi, verifications
+from hotline.api import campaigns, dead_letters, events, messages, openapi, verifications
 from hotline.api.routes import Door, Route, bind, dumps
 from hotline.api.sandbox import bind_sandbox
 from hotline.api.webhooks import bind_webhooks
@@ -13,7 +13,13 @@ from hotline.text import TextService
 
 def text_routes(text: TextService) -> list[Route]:
     """Every operation of the text side under /v1."""
-    return [*messages.routes(text), *verifications.routes(text), *campaigns.routes(text), *dead_letters.routes(text)]
+    return [
+        *messages.routes(text),
+        *verifications.routes(text),
+        *campaigns.routes(text),
+        *events.routes(text),
+        *dead_letters.routes(text),
+    ]
 
 
 def add_text_routes(app: web.Application, text: TextService, more: Sequence[Route] = (), public_url: str = "") -> None:

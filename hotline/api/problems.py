@@ -91,6 +91,8 @@ DETAILS: dict[str, Any] = {
     "too_large": "请求内容过大。",
     "not_json": "请求内容不是有效的 JSON。",
     "invalid": "请求内容不符合要求,详见 errors。",
+    "ledger_away": "账务系统暂时没有响应,请稍后重试;带同一 key 重试不会重复发送。",
+    "missing_data": "data 缺少账务系统也查不到的内容,详见 errors。",
     "not_found": "没有找到。",
     "wrong_state": "当前状态不能执行该操作。",
     "not_a_list": "请以 text/csv 或 application/x-ndjson 上传名单。",

@@ -146,11 +146,23 @@ def _invalid(fault: ValidationError) -> Problem:
     """Every fault at once, by field; never the values, which may be personal."""
     if any(each["type"] == "json_invalid" for each in fault.errors(include_input=False)):
         return Problem(400, "not_json")
-    errors = [
-        FieldFault(field=".".join(map(str, each["loc"]))[:200], reason=each["msg"])
-        for each in fault.errors(include_input=False, include_url=False)
-    ]
+    errors = [_told(each) for each in fault.errors(include_input=False, include_url=False)]
     return Problem(422, "invalid", errors=errors[:50])
+
+
+def _told(error: Any) -> FieldFault:
+    """One fault. A body that may be one of several kinds is told by the field that says which."""
+    place = [str(part) for part in error["loc"]]
+    match error["type"]:
+        case "union_tag_invalid":
+            return FieldFault(field=_named(error), reason=f"Input should be {error['ctx']['expected_tags']}")
+        case "union_tag_not_found":
+            return FieldFault(field=_named(error), reason="Field required")
+    return FieldFault(field=".".join(place)[:200], reason=error["msg"])
+
+
+def _named(error: Any) -> str:
+    return str(error["ctx"]["discriminator"]).strip("'")
 
 
 def dumps(document: Any) -> str:

@@ -1,0 +1,166 @@
+"""What the ledger may say about each kind of event; whatever it leaves out is looked up. Pure.
+
+Fields are named as in the templates, and every one is optional. What no template reads is let through and named in the
+answer, so that a misspelt field does not go unnoticed.
+"""
+
+import re
+from datetime import date as Date
+from decimal import Decimal
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+EventType = Literal[
+    "interest",  # 年度结息
+    "info_changed",  # 账户信息变更
+    "transfer_in",  # 转入
+    "transfer_out",  # 转出
+    "deposit",  # 缴存入账
+    "withdrawal",  # 提取
+    "employer_behind",  # 单位未按时缴存
+    "loan_paid_out",  # 贷款发放
+    "due_fund_enough",  # 还款到期：公积金账户足额
+    "due_fund_short",  # 还款到期：公积金账户不足
+    "due_bank_debit",  # 还款到期：银行卡扣款
+    "repaid",  # 已还款
+    "overdue",  # 未按期还款
+    "prepayment_accepted",  # 提前还款已受理
+    "prepaid",  # 已提前还款
+    "settled",  # 已结清
+    "loan_info_changed",  # 贷款信息变更
+]
+TYPES: tuple[EventType, ...] = get_args(EventType)
+
+
+def _day(value: object) -> object:
+    """Dates as core systems write them: 20260302, or with a time behind."""
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ].*)?", value, re.ASCII)):
+        return "-".join(found.groups())
+    return value
+
+
+Money = Annotated[Decimal, Field(ge=0, max_digits=11, decimal_places=2, examples=["1200.00"])]
+Day = Annotated[Date, BeforeValidator(_day)]
+Month = Annotated[str, Field(pattern=r"^\d{4}-?(0[1-9]|1[0-2])$", examples=["2026-03"])]
+Count = Annotated[int, Field(ge=0, le=9999)]
+What = Annotated[str, Field(min_length=1, max_length=30, examples=["手机号码"])]
+Contract = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{4,32}$", description="only its last 4 characters are texted")]
+
+
+class Data(BaseModel):
+    """Nothing is needed: the ledger knows the rest."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Movement(Data):
+    """Money came into an account or left it."""
+
+    date: Day | None = None
+    amount: Money | None = None
+    balance: Money | None = None
+
+
+class Deposit(Movement):
+    """A month was paid in."""
+
+    month: Month | None = None
+
+
+class Changed(Data):
+    """Something about an account was changed."""
+
+    date: Day | None = None
+    what: What | None = None
+
+
+class Behind(Data):
+    """An employer has not paid in."""
+
+    paid_to: Month | None = None
+    months: Count | None = None
+    amount: Money | None = None
+
+
+class Loan(Data):
+    """About a loan: the one that is open, unless a contract is named."""
+
+    contract: Contract | None = None
+
+
+class PaidOut(Loan):
+    """A loan was paid out."""
+
+    date: Day | None = None
+    amount: Money | None = None
+    next_date: Day | None = None
+
+
+class Due(Loan):
+    """A payment is due soon."""
+
+    date: Day | None = None
+    amount: Money | None = None
+
+
+class DueShort(Due):
+    """A payment is due soon, and the account does not hold enough."""
+
+    short: Money | None = None
+
+
+class Repaid(Loan):
+    """A payment was made."""
+
+    date: Day | None = None
+    amount: Money | None = None
+    balance: Money | None = None
+
+
+class Overdue(Loan):
+    """Payments were missed."""
+
+    count: Count | None = None
+    amount: Money | None = None
+
+
+class Accepted(Loan):
+    """An early repayment will be taken: only the ledger knows when and how much."""
+
+    date: Day
+    amount: Money
+
+
+class Settled(Loan):
+    """A loan is over."""
+
+    date: Day | None = None
+
+
+class LoanChanged(Loan):
+    """Something about a loan was changed."""
+
+    date: Day | None = None
+    what: What | None = None
+
+
+DATA: dict[EventType, type[Data]] = {
+    "interest": Movement,
+    "info_changed": Changed,
+    "transfer_in": Movement,
+    "transfer_out": Movement,
+    "deposit": Deposit,
+    "withdrawal": Movement,
+    "employer_behind": Behind,
+    "loan_paid_out": PaidOut,
+    "due_fund_enough": Due,
+    "due_fund_short": DueShort,
+    "due_bank_debit": Due,
+    "repaid": Repaid,
+    "overdue": Overdue,
+    "prepayment_accepted": Accepted,
+    "prepaid": Repaid,
+    "settled": Settled,
+    "loan_info_changed": LoanChanged,
+}

@@ -1,0 +1,125 @@
+"""What a notice needs to know: from the event itself, and what that leaves out from the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from fund.fields import Value
+from fund.ledger import Ledger
+from fund.person import Person
+from sms.notice_data import Data, EventType
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something the ledger reports. `account`: an employee's account or ID number, or an employer's account."""
+
+    type: EventType
+    account: str
+    data: Data
+    key: str | None = None
+
+
+class MissingData(Exception):
+    """Neither the event nor the ledger says `field`, which the template needs: send it."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+_LINES: Mapping[str, frozenset[str]] = {  # what the lines of an account call these events
+    "interest": frozenset({"年终结息"}),
+    "transfer_in": frozenset({"外部转入"}),
+    "transfer_out": frozenset({"外部转出"}),
+    "deposit": frozenset({"汇缴", "补缴"}),
+    "withdrawal": frozenset({"部分提取", "销户提取"}),
+}
+_DUE: Mapping[str, str] = {"date": "next_date", "amount": "next_amount"}
+_LOAN: Mapping[str, Mapping[str, str]] = {  # where the report `loan` has what an event calls so
+    "loan_paid_out": {"amount": "amount", "next_date": "next_date"},
+    "due_fund_enough": _DUE,
+    "due_fund_short": _DUE,
+    "due_bank_debit": _DUE,
+    "overdue": {"count": "overdue_count", "amount": "overdue_amount"},
+}
+_REPAYMENTS: Mapping[str, frozenset[str]] = {
+    "repaid": frozenset({"正常还款", "逾期还款", "提取还款"}),
+    "prepaid": frozenset({"提前还款"}),
+}
+
+
+class Facts:
+    """The values of one event's template."""
+
+    def __init__(self, ledger: Ledger, person: Person, today: date) -> None:
+        self._ledger, self._person, self._today = ledger, person, today
+
+    async def params(self, names: Mapping[str, bool], event: Event) -> dict[str, Value]:
+        """A value for every name. Raises `LedgerAway`, `MissingData`."""
+        given = event.data.model_dump(exclude_none=True)
+        known: dict[str, Value] = {name: given[name] for name in names if name in given}
+        if contract := given.get("contract"):
+            known["tail"] = contract[-4:]
+        missing = [name for name in names if name not in known]
+        if missing:
+            known |= {name: value for name, value in (await self._looked_up(event, known)).items() if name in missing}
+        for name, needed in names.items():
+            if needed and known.get(name) is None:
+                raise MissingData(name)
+        return {name: known.get(name) for name in names}
+
+    async def _looked_up(self, event: Event, known: Mapping[str, Value]) -> dict[str, Value]:
+        if event.type == "employer_behind":
+            return await self._employer()
+        if event.type in _LINES:
+            return await self._line(event.type)
+        if event.type == "info_changed":
+            return {"tail": self._person.account[-4:], "date": self._today}
+        return await self._loan(event, known)
+
+    async def _employer(self) -> dict[str, Value]:
+        data = await self._ledger.report("employer", self._person.account)
+        if data is None:
+            return {}
+        names = {"tail": "tail", "paid_to": "paid_to", "months": "arrears_months", "amount": "arrears_amount"}
+        return {name: data.values[field] for name, field in names.items()}
+
+    async def _line(self, type: str) -> dict[str, Value]:
+        """The newest line of the account that is of this kind."""
+        account = self._person.account
+        found: dict[str, Value] = {"tail": account[-4:]}
+        if balance := await self._ledger.report("balance", account):
+            found["balance"] = balance.values["balance"]
+        details = await self._ledger.report("details", account)
+        line = next((row for row in details.rows if row["kind"] in _LINES[type]), None) if details else None
+        return found | {name: line[name] for name in ("date", "amount", "month", "balance")} if line else found
+
+    async def _loan(self, event: Event, known: Mapping[str, Value]) -> dict[str, Value]:
+        found: dict[str, Value] = {"date": self._today} if event.type in ("settled", "loan_info_changed") else {}
+        if "tail" not in known:
+            found["tail"] = await self._ledger.contract_tail(self._person.account)
+        loan = await self._ledger.report("loan", self._person.account)
+        if loan is None:
+            return found
+        found |= {name: loan.values[field] for name, field in _LOAN.get(event.type, {}).items()}
+        if event.type in _REPAYMENTS:
+            found |= {"balance": loan.values["balance"]} | await self._repayment(event.type)
+        if event.type == "due_fund_short":
+            found["short"] = await self._short(known.get("amount") or found["amount"])
+        return found
+
+    async def _repayment(self, type: str) -> dict[str, Value]:
+        report = await self._ledger.report("repayments", self._person.account)
+        rows = report.rows if report else ()
+        row = next((row for row in rows if row["kind"] in _REPAYMENTS[type]), None)
+        return {name: row[name] for name in ("date", "amount", "balance")} if row else {}
+
+    async def _short(self, amount: Value) -> Value:
+        """How much the account lacks for a payment."""
+        balance = await self._ledger.report("balance", self._person.account)
+        held = balance.values["balance"] if balance else None
+        if not isinstance(held, Decimal) or not isinstance(amount, Decimal) or held >= amount:
+            return None
+        return amount - held
