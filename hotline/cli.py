@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -96,9 +97,19 @@ def try_(caller: str, at: str | None) -> None:
     from ivr.versions import NoFlow
 
     try:
-        asyncio.run(call(settings(), caller, _moment(at), _typed(), click.echo))
+        asyncio.run(call(settings(), caller, _moment(at), _typed(), _heard))
     except NoFlow as faults:
         raise click.ClickException(str(faults)) from None
+
+
+def _heard(text: str) -> None:
+    from ivr.line import Gone
+
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # nobody reads any more, as after `| head`: the caller has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Gone from None
 
 
 async def _typed() -> AsyncIterator[str]:

@@ -18,10 +18,13 @@ from hotline.sounds import open_prompts
 from ivr.call import china_now
 from ivr.check import Ground
 from ivr.difference import differences
+from ivr.flow import Flow
 from ivr.layout import MenuCost, menu_costs
 from ivr.loader import Files, Loaded, load, read_folder, read_phrases
 from ivr.prompts import Prompts
+from ivr.recordings import Recordings
 from ivr.rehearsal import rehearse
+from ivr.script import sayings, script
 from ivr.utterance import Utterance
 from sms import templates
 
@@ -56,7 +59,9 @@ def _text_names(settings: Settings) -> tuple[set[str] | None, list[Fault]]:
 def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
     """Print every fault and warning, then the menus; 1 when something blocks."""
     loaded, texts = load_folder(settings, folder), text_faults(settings, folder)
-    for fault in [*loaded.faults, *texts, *calendar_faults(folder or settings.flows, china_now().date())]:
+    today = china_now().date()
+    others = [*calendar_faults(folder or settings.flows, today), *unrecorded(settings, loaded.flow, today)]
+    for fault in [*loaded.faults, *texts, *others]:
         say(fault.tell(settings.language))
     if loaded.flow is None:
         return 1
@@ -72,6 +77,18 @@ def calendar_faults(folder: Path, today: date) -> list[Fault]:
     year = unpublished(today)
     zh, en = unpublished_words(year) if year else ("", "")
     return [Fault(str(folder / "hours.yaml"), 1, zh, en, warning=True)] if year else []
+
+
+def unrecorded(settings: Settings, flow: Flow | None, today: date) -> list[Fault]:
+    """A warning when some of what callers hear is recorded and some is not: two voices in one call."""
+    folder = settings.prompts / "recordings"
+    recorded = {recording.name for recording in Recordings(folder)}
+    if not flow or not recorded:
+        return []
+    missing = sum(line.name not in recorded for line in script(sayings(flow, today.isoformat())))
+    zh = f"还有 {missing} 句没有录音,由合成语音代读:hotline prompts list --missing"
+    en = f"{missing} lines are not recorded, a synthetic voice says them: hotline prompts list --missing"
+    return [Fault(str(folder / "index.csv"), 1, zh, en, warning=True)] if missing else []
 
 
 def _told(cost: MenuCost, language: str) -> str:

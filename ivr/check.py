@@ -370,6 +370,29 @@ def _comfort(ground: Ground) -> Iterator[Fault]:
             yield ground.fault(node, ("say",), zh, "a long announcement that no key can stop", warning=True)
 
 
+def _languages(ground: Ground) -> Iterator[Fault]:
+    """Words that a caller of the file's language would hear in another one."""
+    for node, body in ground.flow.nodes.items():
+        language = ground.flow.files[node.partition("/")[0]].language
+        for name, value in body:
+            texts: dict[Place, Any] = {(name,): value} if isinstance(value, dict) and set(value) <= {"zh", "en"} else {}
+            if name == "menu" and isinstance(body, MenuNode):
+                # A line that changes the language is for those who speak the other one.
+                texts = {("menu", key, "say"): option.say for key, option in value.items() if not option.language}
+            for place, text in texts.items():
+                if text and language not in text:
+                    zh, en = {"zh": ("中文", "Chinese"), "en": ("英文", "English")}[language]
+                    yield ground.fault(node, place, f"这句话没有{zh}", f"this is not said in {en}", warning=True)
+
+
+def _closed_doors(ground: Ground) -> Iterator[Fault]:
+    """A caller sent to people when nobody is there."""
+    for node, body in ground.flow.nodes.items():
+        if isinstance(body, HoursNode) and ground.flow.is_person(ground.flow.find(node, body.closed)):
+            zh = "下班时也转人工,来电人会一直等"
+            yield ground.fault(node, ("closed",), zh, "leads to people when nobody is there", warning=True)
+
+
 CHECKS = (
     _unreachable,
     _deaf_loops,
@@ -381,4 +404,6 @@ CHECKS = (
     _unknown_names,
     _unknown_queues,
     _comfort,
+    _languages,
+    _closed_doors,
 )

@@ -125,6 +125,7 @@ def test_recordings_are_imported_all_or_none_or_the_good_ones(site: Path) -> Non
 
     taken = hotline("prompts", "import", "--partial", str(site / "studio.zip"))
     assert taken.exit_code == 1 and "导入 1 个录音" in taken.output and recorded() == {"再见"}
+    assert "句没有录音" in hotline("check").output
     missing = rows(hotline("prompts", "list", "--missing").output)
     assert "再见" not in {row["文字"] for row in missing}
 

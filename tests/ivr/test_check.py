@@ -182,3 +182,15 @@ def test_a_transfer_goes_where_there_is_somebody(to: str, zh: str, en: str) -> N
 @pytest.mark.parametrize("to", ["loan", '"051112345678"'])
 def test_a_known_queue_or_number_is_fine(to: str) -> None:
     assert checked(f"  start: {{transfer: {to}, failed: agent}}\n", queues=QUEUES).flow
+
+
+def test_warnings_do_not_block() -> None:
+    loaded = checked(
+        "  start: {hours: people, open: agent, closed: agent}\n"
+        "  hello: {say: {en: Hello}, next: start}\n".replace("hello", "start2"),
+        MAIN.replace("start: start", "start: start2"),
+    )
+    assert loaded.flow
+    assert [(fault.line, fault.zh) for fault in loaded.faults] == [
+        (7, "下班时也转人工,来电人会一直等"), (8, "这句话没有中文")
+    ]  # fmt: skip

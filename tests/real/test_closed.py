@@ -1,0 +1,95 @@
+"""A real SIP call while nobody works and a bulletin is on: the caller hears both, and then how to go on."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ivr.call import china_now
+from ivr.loader import load, read_folder
+from ivr.utterance import Utterance, fill, placeholders
+from ivr.utterance import said as fixed
+from tests import hearing
+from tests.real.asterisk import Asterisk, NoAsterisk
+from tests.real.running import Running
+from tests.real.spoken import PHRASES, said, sound
+from tests.real.test_telephone import step_of, telephone
+from tests.service import always_open
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+WORDS = "因系统升级，余额查询暂停到18:00。"
+
+
+def closed(home: Path) -> Path:
+    """Our flows, with the people away today and tomorrow."""
+    folder, today = always_open(home), china_now().date()
+    day_after = today + timedelta(days=1)
+    hours = (folder / "hours.yaml").read_text("utf-8")
+    (folder / "hours.yaml").write_text(
+        f"{hours}closures: [{{from: {today}, to: {day_after}, reason: 检修}}]\n", "utf-8"
+    )
+    return folder
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Iterator[tuple[Running, Asterisk]]:
+    """A service and an Asterisk while nobody works."""
+    with ExitStack() as stack:
+        running = Running(tmp_path / "home", HOTLINE_FLOWS=str(closed(tmp_path / "home")))
+        try:
+            asterisk = Asterisk(tmp_path / "asterisk", running.agi_url)
+        except NoAsterisk as reason:
+            pytest.skip(str(reason))
+        stack.enter_context(running)
+        stack.enter_context(asterisk)
+        yield running, asterisk
+
+
+def hotline(running: Running, *words: str) -> str:
+    """A command, as a supervisor gives it beside the running service."""
+    command = [sys.executable, "-m", "hotline", *words]
+    environment = os.environ | {"HOTLINE_HOME": str(running.home)}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def off_hours(flows: Path) -> Utterance:
+    """What the closed caller is told first."""
+    flow = load(read_folder(flows), PHRASES).flow
+    assert flow
+    words = flow.nodes["main/off_hours"].say["zh"]
+    values = {name: value for name in placeholders(words) if (value := flow.known(name, "zh", china_now()))}
+    return Utterance(fill(words, values, personal=False))
+
+
+async def test_nobody_is_there(night: tuple[Running, Asterisk], tmp_path: Path) -> None:
+    running, asterisk = night
+    assert "公告已开启" in await asyncio.to_thread(partial(hotline, running, "bulletin", WORDS, "--until", "1h"))
+    await asyncio.sleep(1.1)  # the service asks for the bulletin at most once a second
+    async with telephone(tmp_path) as phone:
+        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+        await step_of(running, "main/main")
+        await asyncio.sleep(10)  # the welcome and the bulletin are heard out
+        await phone.press("0")
+        await step_of(running, "main/off_hours")
+        await asyncio.sleep(9)
+        await phone.press("1")
+        await step_of(running, "main/main")
+        await phone.command("hangup")
+        await phone.until("CALL_CLOSED")
+    first, *_ = off_hours(running.home / "flows").pieces
+    hearing.assert_in_order(
+        phone.heard(),
+        [
+            ("welcome", sound(running, said("您好，欢迎致电镇江市住房公积金热线。"))),
+            ("bulletin", sound(running, fixed(WORDS))),
+            ("nobody", sound(running, Utterance((first,)))),
+        ],
+        whole=["welcome", "bulletin", "nobody"],
+    )
