@@ -33,12 +33,11 @@ from hotline.staff.app import Staff, bind_staff, open_staff
 from hotline.tapes import Tapes
 from hotline.text import TextService, open_text
 from hotline.text_world import TextWorld
-from hotline.twilio import open_twilio
+from hotline.twilio import twilio_line
 from hotline.world import FundWorld
 from ivr.call import Switchboard, china_now
 from ivr.lines import asterisk, audio
 from ivr.lines.browser import Address
-from ivr.lines.twilio_turns import Turns
 from ivr.loader import load, read_phrases
 from ivr.prompts import Prompts
 from ivr.records import CallRecords, forget_callers, remove_old
@@ -152,9 +151,8 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             agi = asterisk.asterisk_server(switchboard, _render(prompts), recordings=settings.asterisk_recordings)
             agi_port = await agi.start(settings.agi_host, settings.agi_port)
             stack.push_async_callback(agi.stop)
-            if settings.twilio_voice.on:
-                voice = open_twilio(settings, switchboard, Turns(engine, privacy), prompts, app)
-                stack.push_async_callback(voice.stop)
+            third = twilio_line(settings, privacy, engine, app, switchboard, prompts, desk.tapes)
+            await stack.enter_async_context(third)
             health.bind_health(app, engine, ledger, flows)
         else:
             health.bind_health(app, engine, ledger, None)

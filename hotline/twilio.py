@@ -1,32 +1,66 @@
 """Opens the third line: calls that Twilio carries, which come as HTTP requests to any node."""
 
-from aiohttp import web
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fund.privacy import Privacy
 from hotline.settings import Settings
+from hotline.tapes import Tapes
+from ivr.addresses import Addresses
 from ivr.call import Switchboard, china_now
 from ivr.lines import twilio_http
-from ivr.lines.twilio import TwilioVoice
+from ivr.lines.twilio import Speak, TwilioVoice
+from ivr.lines.twilio_tapes import TwilioTapes
 from ivr.lines.twilio_turns import Turns
 from ivr.lines.twiml import Sound
 from ivr.prompts import Prompts
 from ivr.utterance import Utterance
 
 
-def open_twilio(
-    settings: Settings, switchboard: Switchboard, turns: Turns, prompts: Prompts, app: web.Application
-) -> TwilioVoice:
-    """Put `/twilio/...` into the application. Stop it before the records stop."""
+@asynccontextmanager
+async def twilio_line(
+    settings: Settings,
+    privacy: Privacy,
+    engine: AsyncEngine,
+    app: web.Application,
+    switchboard: Switchboard,
+    prompts: Prompts,
+    tapes: Tapes,
+) -> AsyncIterator[None]:
+    """`/twilio/...` in the application, when it is set up. Leave it before the records stop."""
     chosen, public = settings.twilio_voice, settings.public_url.rstrip("/")
+    if not chosen.on:
+        yield
+        return
     audio_url = chosen.audio_url.rstrip("/") or public
+    addresses = Addresses(f"{audio_url}/twilio", privacy.key("twilio tape addresses"))
+    recordings = TwilioTapes(chosen, tapes, addresses, china_now)
+    await recordings.start()
+    turns, url = Turns(engine, privacy), f"{public}{twilio_http.PATH}/turn"
+    speak = _speaker(prompts, audio_url) if chosen.speak == "play" else _by_twilio
+    voice = TwilioVoice(switchboard, turns, speak, chosen, url, tapes=recordings)
+    gate = twilio_http.Gate(chosen, public, settings.trusted_proxies)
+    app.add_routes([*twilio_http.routes(voice, gate, chosen), *twilio_http.tape_routes(recordings)])
+    try:
+        yield
+    finally:
+        await voice.stop()
+        await recordings.stop()
+
+
+def _speaker(prompts: Prompts, audio_url: str) -> Speak:
+    """Our own sound, at addresses that reach this node."""
 
     async def speak(utterance: Utterance) -> Sound:
-        if chosen.speak == "say":
-            return Sound()
         prompt = await prompts.prompt(utterance)
         address = prompts.address_of(prompt, china_now())
         return Sound(audio_url + address[address.rindex("/audio/") :], prompt.seconds)
 
-    voice = TwilioVoice(switchboard, turns, speak, chosen, f"{public}{twilio_http.PATH}/turn")
-    gate = twilio_http.Gate(chosen, public, settings.trusted_proxies)
-    app.add_routes(twilio_http.routes(voice, gate, chosen))
-    return voice
+    return speak
+
+
+async def _by_twilio(_: Utterance) -> Sound:
+    return Sound()

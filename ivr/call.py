@@ -128,6 +128,11 @@ class Switchboard:
             call.state.outcome = "transferred" if with_people else call.state.outcome
             await self._end(call)
 
+    async def waits_for(self, call_id: str) -> str:
+        """What a parked call waits for: a word of `State.waiting`, `over` when there is none."""
+        state = await self._records.resume(call_id)
+        return state.waiting if state else "over"
+
     async def _part(self, call: Call, flow: Flow) -> None:
         """The caller is gone. What they left is still asked of the world, once; nobody waits for the answer."""
         call.state, actions = step(flow, call.state, HungUp(self._clock()))

@@ -21,11 +21,12 @@ import structlog
 
 from ivr.actions import Action, HangUp, Listen, LookUp, Record, Say, Transfer
 from ivr.call import Switchboard, china_now
-from ivr.events import Event
+from ivr.events import Event, Recorded
 from ivr.line import Parked
 from ivr.lines import twiml
 from ivr.lines.twilio_asked import Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
+from ivr.lines.twilio_tapes import TwilioTapes
 from ivr.lines.twilio_turns import Answer, Away, Claim, Turns
 from ivr.lines.twiml import Sound, Ways
 from ivr.utterance import Utterance
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 DESPAIR_SECONDS = 25.0  # a turn without a word for so long has failed
 FOLLOW_SECONDS = 0.2  # how often a turn that another node takes is looked at
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
+PARTING_SECONDS = 30.0  # how long the end of a call waits for the recording it broke off
 MOST_REMEMBERED = 10_000
 Speak = Callable[[Utterance], Awaitable[Sound]]
 
@@ -45,9 +47,14 @@ class TwilioLine:
     name = "twilio"
 
     def __init__(
-        self, speak: Speak, settings: TwilioVoiceSettings, ways: Ways, wait: Callable[[Answer], Awaitable[None]]
+        self,
+        speak: Speak,
+        tapes: TwilioTapes | None,
+        settings: TwilioVoiceSettings,
+        ways: Ways,
+        wait: Callable[[Answer], Awaitable[None]],
     ) -> None:
-        self._speak, self._settings, self._ways, self._wait = speak, settings, ways, wait
+        self._speak, self._tapes, self._settings, self._ways, self._wait = speak, tapes, settings, ways, wait
         self._says: list[Say] = []
         self.answer = ""
 
@@ -57,8 +64,11 @@ class TwilioLine:
         raise Parked
 
     async def record(self, says: Sequence[Say], record: Record) -> float | None:
-        """Not on this line: what a caller says would stay with Twilio. The flow's `failed` exit has the next words."""
-        return None
+        if self._tapes is None:
+            self._says += says
+            return None
+        self.answer = await self._twiml(*says, record)
+        raise Parked
 
     async def play(self, says: Sequence[Say]) -> None:
         self._says += says
@@ -80,7 +90,12 @@ class TwilioLine:
     async def _twiml(self, *actions: Action) -> str:
         says = twiml.breaths([*self._says, *(action for action in actions if isinstance(action, Say))])
         self._says = []
-        sounds = {say.utterance: await self._speak(say.utterance) for say in says if say.utterance}
+        sounds: dict[Utterance | str, Sound] = {}
+        for say in says:
+            if not say.recording:
+                sounds[say.utterance] = await self._speak(say.utterance)
+            elif self._tapes and (sound := await self._tapes.sound(say.recording, say.seconds)):
+                sounds[say.recording] = sound
         return twiml.respond([*says, actions[-1]], sounds, self._settings, self._ways)
 
 
@@ -122,6 +137,7 @@ class TwilioVoice:
         settings: TwilioVoiceSettings,
         turns_url: str,
         *,
+        tapes: TwilioTapes | None = None,
         clock: Callable[[], datetime] = china_now,
         answer_seconds: float = 4.0,
     ) -> None:
@@ -129,10 +145,14 @@ class TwilioVoice:
         self._switchboard, self._turns, self._speak = switchboard, turns, speak
         self._settings, self._url = settings, turns_url
         self._clock, self._answer_seconds = clock, answer_seconds
+        self._tapes = tapes
+        self._parting: dict[str, Task[None]] = {}  # calls that have ended, whose recording is still to come
         self._here: dict[str, _Turn] = {}  # the last turn of each call this node has heard of
 
     async def stop(self) -> None:
-        """Let the turns under way come to their end."""
+        """Let the turns under way come to their end; a message whose recording has not come is settled later."""
+        for waiting in self._parting.values():
+            waiting.cancel()
         tasks = {turn.task for turn in self._here.values() if turn.task and not turn.task.done()}
         if tasks:
             await asyncio.wait(tasks, timeout=5)
@@ -153,13 +173,33 @@ class TwilioVoice:
         return words or twiml.redirect(self._ways(asked).again(asked.part or 0), pause_seconds=1)
 
     async def close(self, call_id: str) -> None:
-        """The call has ended, as Twilio says; late, early or again, it ends once."""
+        """The call has ended, as Twilio says; late, early or again, it ends once.
+
+        Whoever hangs up while speaking has left a message: its recording is told of later than the end.
+        """
         turn = self._here.get(call_id)
         if turn and turn.task:
             await asyncio.wait({turn.task}, timeout=self._answer_seconds)
+        if await self._switchboard.waits_for(call_id) != "record":
+            await self._end(call_id)
+        elif call_id not in self._parting:
+            self._parting[call_id] = asyncio.create_task(self._end_later(call_id))
+
+    async def recorded(self, call_id: str, tape: str, url: str) -> None:
+        """A recording is ready at Twilio."""
+        if self._tapes:
+            await self._tapes.bring(tape, url)
+        if call_id in self._parting:
+            await self._end(call_id)
+
+    async def _end_later(self, call_id: str) -> None:
+        await asyncio.sleep(PARTING_SECONDS)
         await self._end(call_id)
 
     async def _end(self, call_id: str) -> None:
+        parting = self._parting.pop(call_id, None)
+        if parting and parting is not asyncio.current_task():
+            parting.cancel()
         with suppress(Away):
             await self._turns.close(call_id, self._clock())
         await self._switchboard.close(TwilioLine.name, call_id)
@@ -216,6 +256,8 @@ class TwilioVoice:
                 await turn.set(Answer(twiml.hung_up()))
 
     async def _play(self, turn: _Turn, asked: Asked, heard: Event | None) -> None:
+        if isinstance(heard, Recorded):
+            heard = await self._brought(asked, heard)
         if asked.ended:
             await self._end(asked.call_id)
             return
@@ -224,7 +266,7 @@ class TwilioVoice:
             await self._keep(asked, answer)
             await turn.set(answer)
 
-        line = TwilioLine(self._speak, self._settings, self._ways(asked), wait)
+        line = TwilioLine(self._speak, self._tapes, self._settings, self._ways(asked), wait)
         call = await self._switchboard.connect(line, asked.call_id, asked.caller, heard)
         answer = replace(turn.answer, last=line.answer) if turn.answer else Answer(line.answer)
         turn.over = call.ended_at is not None
@@ -232,6 +274,12 @@ class TwilioVoice:
             await turn.set(answer)
         else:  # the caller hung up meanwhile, as another node was told
             await self._end(asked.call_id)
+
+    async def _brought(self, asked: Asked, heard: Recorded) -> Recorded:
+        """The recording is here; if it is not yet, its own callback brings it, and its length is as Twilio says."""
+        url = asked.form.get("RecordingUrl", "")
+        seconds = await self._tapes.bring(asked.tape, url) if self._tapes and url else None
+        return heard if seconds is None else replace(heard, seconds=seconds)
 
     async def _keep(self, asked: Asked, answer: Answer, *, over: bool = False) -> bool:
         with suppress(Away):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fund.phone import caller_number
-from ivr.events import Event, Keys, Served, Silence, TransferFailed
+from ivr.events import Event, Keys, Recorded, Served, Silence, TransferFailed
 from ivr.keys import ALLOWED
 
 ENDED = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})  # CallStatus
@@ -33,6 +33,7 @@ class Asked:
     n: int
     told: Mapping[str, int] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tape: str = ""  # what was recorded is kept under this name
 
     @property
     def part(self) -> int | None:
@@ -71,6 +72,8 @@ class Asked:
         """What happened, or None when nothing new did."""
         if self.part is not None or not self.n:
             return None
+        if self.tape:
+            return Recorded(float(self.form.get("RecordingDuration") or 0), at)
         if self.result in NOT_REACHED:
             return TransferFailed(NOT_REACHED[self.result], at)
         if self.result:

@@ -18,14 +18,17 @@ from twilio.request_validator import (
     get_signature_algorithm,
 )
 
+from ivr.addresses import AddressRefused
 from ivr.lines import twiml
 from ivr.lines.twilio import TwilioVoice
 from ivr.lines.twilio_asked import ENDED, Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
+from ivr.lines.twilio_tapes import TwilioTapes
 
 log = structlog.get_logger()
 PATH = "/twilio/voice"
 _CALL = re.compile(r"CA[0-9a-fA-F]{32}")
+_TAPE = re.compile(r"tape=([0-9A-Za-z]{1,32}-[0-9]{1,4})")
 _TOLD = re.compile(r"(part|most|quiet|closing)=(\d{1,12})")
 
 
@@ -81,8 +84,9 @@ def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> lis
         if form is None:
             return web.Response(status=403)
         told = {name: int(value) for name, value in _TOLD.findall(request.query_string)}
+        n = int(request.match_info.get("n", 0))
         try:
-            return _xml(await voice.answer(Asked(form["CallSid"], int(request.match_info.get("n", 0)), told, form)))
+            return _xml(await voice.answer(Asked(form["CallSid"], n, told, form, _tape(request))))
         except Exception:
             log.exception("twilio_request_failed", call=form["CallSid"])
             return _xml(twiml.fallback(settings))
@@ -95,6 +99,14 @@ def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> lis
             await voice.close(form["CallSid"])
         return web.Response(status=204)
 
+    async def recording(request: web.Request) -> web.Response:
+        form = await gate.form(request)
+        if form is None:
+            return web.Response(status=403)
+        if form.get("RecordingStatus") == "completed":
+            await voice.recorded(form["CallSid"], _tape(request), form.get("RecordingUrl", ""))
+        return web.Response(status=204)
+
     async def fallback(_: web.Request) -> web.Response:
         return _xml(twiml.fallback(settings))
 
@@ -102,9 +114,28 @@ def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> lis
         web.post(f"{PATH}/start", turn),
         web.post(f"{PATH}/turn/{{n:[0-9]{{1,6}}}}", turn),
         web.post(f"{PATH}/status", status),
+        web.post(f"{PATH}/recording", recording),
         web.get("/twilio/fallback.xml", fallback),
         web.post("/twilio/fallback.xml", fallback),
     ]
+
+
+def tape_routes(tapes: TwilioTapes) -> list[web.RouteDef]:
+    """What a caller has said, for Twilio to play to them: at an address that is signed and expires."""
+
+    async def tape(request: web.Request) -> web.Response:
+        try:
+            wav = await tapes.fetch(request.match_info["name"], request.match_info["ticket"])
+        except (AddressRefused, OSError):
+            return web.Response(status=403)
+        return web.Response(body=wav, content_type="audio/wav", headers={"Cache-Control": "private, no-store"})
+
+    return [web.get("/twilio/audio/{ticket}/{name}.wav", tape)]
+
+
+def _tape(request: web.Request) -> str:
+    found = _TAPE.search(request.query_string)
+    return found[1] if found else ""
 
 
 def _xml(text: str) -> web.Response:

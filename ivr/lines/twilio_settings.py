@@ -42,6 +42,10 @@ class TwilioVoiceSettings(BaseModel):
         "", pattern=r"^(https?://\S+)?$", description="where Twilio fetches sound from this node; empty: public_url"
     )
 
+    endpoint: str = Field(
+        "https://api.twilio.com", pattern=r"^https?://[^/?#]+$", description="where recordings are fetched from"
+    )
+
     @property
     def on(self) -> bool:
         """Whether Twilio's calls are answered at all."""

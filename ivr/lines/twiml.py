@@ -4,6 +4,7 @@ How Twilio takes it:
 - Only what stands inside `<Gather>` stops at a key; keys pressed before it are lost. So what must be heard to its end,
   and all before it, stands in front of the `<Gather>`, and the rest inside.
 - Silence, or the finishing key alone, is told to us only with `actionOnEmptyResult`.
+- A recording without a sound goes on to the next verb, and asks for nothing.
 - A finishing key is never told as a digit: one key of a menu is taken without one, so that `#` and `*` are keys too.
 """
 
@@ -17,7 +18,7 @@ from urllib.parse import urlencode
 from twilio.twiml.voice_response import VoiceResponse
 
 from fund.phone import e164
-from ivr.actions import Action, HangUp, Listen, LookUp, Say, Transfer
+from ivr.actions import Action, HangUp, Listen, LookUp, Record, Say, Transfer
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.utterance import Utterance
 
@@ -42,43 +43,53 @@ class Ways:
     now: float  # seconds since the epoch
     closing: float = 0.0
 
-    def onward(self, **told: float) -> str:
-        """The next turn."""
+    def onward(self, **told: float | str) -> str:
+        """The next turn, which is told this."""
         told |= {"closing": self.closing} if self.closing > self.now else {}
-        return f"{self.turns}/{self.n + 1}" + (f"?{urlencode({k: round(v) for k, v in told.items()})}" if told else "")
+        query = urlencode({name: value if isinstance(value, str) else round(value) for name, value in told.items()})
+        return f"{self.turns}/{self.n + 1}" + (f"?{query}" if query else "")
 
     def again(self, part: int) -> str:
         """This turn: its first words (0), or what comes after those that keep company during a look-up (1)."""
         return f"{self.turns}/{self.n}?part={part}"
 
+    def recording(self, tape: str) -> str:
+        """Where Twilio tells that a recording is ready."""
+        return f"{self.turns.rpartition('/')[0]}/recording?tape={tape}"
+
 
 def breaths(says: Sequence[Say]) -> list[Say]:
-    """What stands side by side and is interruptible alike is said in one breath."""
-    return [
-        Say(sum((say.utterance for say in together), Utterance()), interruptible)
-        for interruptible, together in groupby(says, lambda say: say.interruptible)
-    ]
+    """What stands side by side and is interruptible alike is said in one breath; a recording is one of its own."""
+    breaths: list[Say] = []
+    for (interruptible, recording), together in groupby(says, lambda say: (say.interruptible, say.recording)):
+        if recording:
+            breaths += together
+        else:
+            breaths.append(Say(sum((say.utterance for say in together), Utterance()), interruptible))
+    return [breath for breath in breaths if breath.recording or breath.utterance]
 
 
-def respond(
-    actions: Sequence[Action], sounds: Mapping[Utterance, Sound], settings: TwilioVoiceSettings, ways: Ways
-) -> str:
+Sounds = Mapping[Utterance | str, Sound]  # of each utterance, and of each recording by its name
+
+
+def respond(actions: Sequence[Action], sounds: Sounds, settings: TwilioVoiceSettings, ways: Ways) -> str:
     """The actions of a step, from the first `Say` to the one that waits. A `LookUp` that takes long asks again."""
     says = breaths([action for action in actions if isinstance(action, Say)])
     speaker = _Speaker(sounds, settings)
     response = VoiceResponse()
+    if not isinstance(actions[-1], Listen):
+        speaker.speak(response, says)
     match actions[-1]:
         case Listen() as listen:
             _listen(response, says, listen, speaker, ways)
+        case Record() as record:
+            _record(response, record, ways)
         case Transfer(to):
-            speaker.speak(response, says)
             place = e164(to) if to.isdigit() else settings.place(to)
             _hand_over(response, place, settings, action=ways.onward(), method="POST")
         case LookUp():
-            speaker.speak(response, says)
             response.redirect(ways.again(1), method="POST")
         case HangUp():
-            speaker.speak(response, says)
             response.hangup()
         case other:
             raise TypeError(f"{type(other).__name__} is not where a turn ends")
@@ -117,14 +128,12 @@ def fallback(settings: TwilioVoiceSettings) -> str:
 class _Speaker:
     """Puts words into a response, or into a `<Gather>` of it."""
 
-    sounds: Mapping[Utterance, Sound]
+    sounds: Sounds
     settings: TwilioVoiceSettings
 
     def speak(self, into: Any, says: Sequence[Say]) -> None:
         for say in says:
-            if not say.utterance:
-                continue
-            if address := self.sounds[say.utterance].address:
+            if address := self._sound(say).address:
                 into.play(address)
                 continue
             for language, pieces in groupby(say.utterance.pieces, lambda piece: piece.language):
@@ -133,12 +142,16 @@ class _Speaker:
 
     def seconds(self, says: Sequence[Say]) -> float:
         """How long this takes at least: what Twilio speaks itself counts as nothing."""
-        return sum(self.sounds[say.utterance].seconds for say in says if say.utterance)
+        return sum(self._sound(say).seconds for say in says)
+
+    def _sound(self, say: Say) -> Sound:
+        """A recording that is not here is nothing said."""
+        return self.sounds.get(say.recording or say.utterance, Sound())
 
 
 def _listen(response: Any, says: Sequence[Say], listen: Listen, speaker: _Speaker, ways: Ways) -> None:
-    inside = says[-1:] if says and says[-1].interruptible else []
-    speaker.speak(response, says[: len(says) - len(inside)])
+    outside = max((n for n, say in enumerate(says, 1) if not say.interruptible), default=0)
+    speaker.speak(response, says[:outside])
     quiet = ways.now + speaker.seconds(says) + listen.wait_seconds - EARLY_SECONDS
     onward = ways.onward(most=listen.most, quiet=quiet)
     gather = response.gather(
@@ -150,8 +163,24 @@ def _listen(response: Any, says: Sequence[Say], listen: Listen, speaker: _Speake
         num_digits=listen.most,
         timeout=max(1, math.ceil(listen.wait_seconds)),
     )
-    speaker.speak(gather, inside)
+    speaker.speak(gather, says[outside:])
     response.redirect(onward, method="POST")  # only for whoever speaks TwiML and does not tell silence
+
+
+def _record(response: Any, record: Record, ways: Ways) -> None:
+    onward = ways.onward(tape=record.name)
+    response.record(
+        action=onward,
+        method="POST",
+        max_length=math.ceil(record.most_seconds),
+        timeout=math.ceil(record.silence_seconds),
+        finish_on_key="#",
+        play_beep=True,
+        trim="do-not-trim",
+        recording_status_callback=ways.recording(record.name),
+        recording_status_callback_method="POST",
+    )
+    response.redirect(onward, method="POST")  # an empty recording asks for nothing
 
 
 def _hand_over(response: Any, place: str, settings: TwilioVoiceSettings, **after: str) -> None:

@@ -10,16 +10,17 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 
+from desk.order import Wanted
 from fund.demo import DemoPerson
 from hotline.cli import main
 from hotline.server import Hotline
 from hotline.sounds import open_prompts
-from ivr.actions import Listen, Say, Transfer
+from ivr.actions import Listen, Record, Say, Transfer
 from ivr.line import Gone
 from ivr.lines.twiml import breaths
 from ivr.utterance import Utterance
-from tests.ivr.lines.fake_twilio import ACCOUNT, PUBLIC, TOKEN, TwilioPhone, signature
-from tests.ivr.lines.twilio_nodes import plain
+from tests.ivr.lines.fake_twilio import ACCOUNT, PUBLIC, TOKEN, TwilioApi, TwilioPhone, signature
+from tests.ivr.lines.twilio_nodes import plain, tone
 from tests.service import service
 
 TWILIO = {"account_sid": ACCOUNT, "auth_token": TOKEN, "people": "+8651112345678"}
@@ -40,6 +41,10 @@ class NotingLine:
         if not self._keys:
             raise Gone
         return self._keys.pop(0).removesuffix("#") or None
+
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        await self.play(says)
+        return None
 
     async def play(self, says: Sequence[Say]) -> None:
         self.said += [say.utterance for say in breaths(says)]
@@ -132,7 +137,26 @@ async def test_two_nodes_with_sound_of_their_own(tmp_path: Path) -> None:
             for pressed in ("1", f"{person.pin}#", "", "0"):
                 await phone.press(pressed)
             assert {address[: len(first_sound)] for address in played(phone)} == {first_sound, second_sound}
-            assert phone.dialled == ["+8651112345678"] and phone.over
+            assert phone.dialled == ["+8651112345678"] and phone.listening, "to what the caller thinks of the service"
+            await phone.press("1")
+            assert phone.over
+
+
+async def test_a_message_becomes_an_order(tmp_path: Path) -> None:
+    async with TwilioApi() as api, hotline(tmp_path, endpoint=api.url, speak="say") as (here, url):
+        person = bound(here)
+        async with TwilioPhone({PUBLIC: url}, f"+86{person.phone}") as phone:
+            await phone.start()
+            await phone.press("8")
+            await phone.press("1")
+            await phone.speak(api, tone(3))
+            await phone.press("2")
+            assert len(phone.played) == 1, "what they said"
+            await phone.press("1")
+            assert "编号是" in phone.said and not api.recordings
+            (order,) = await here.desk.orders.list(Wanted())
+            assert order.call_id == phone.call_sid
+            assert len(await here.desk.listen(order.number, "somebody")) > 40_000
 
 
 async def test_it_is_off_until_it_is_set_up(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
 
 import aiohttp
+from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "twilio-auth-token"
@@ -44,6 +45,49 @@ KNOWN = {
                "recordingStatusCallbackMethod", "recordingStatusCallbackEvent", "trim"},
 }  # fmt: skip
 SPEAKS = {"cmn-CN": {"Polly.Zhiyu", "Polly.Zhiyu-Neural"}, "en-US": {"Polly.Joanna", "Polly.Joanna-Neural"}}
+
+
+class TwilioApi:
+    """Where Twilio keeps recordings: behind the account's login, and not there at first."""
+
+    def __init__(self) -> None:
+        self.recordings: dict[str, bytes] = {}
+        self.late: int = 1  # how often a recording is asked for in vain
+        self.removed: list[str] = []
+
+    async def __aenter__(self) -> "TwilioApi":
+        app = web.Application()
+        app.router.add_get("/2010-04-01/Accounts/{account}/Recordings/{sid}.wav", self._get)
+        app.router.add_delete("/2010-04-01/Accounts/{account}/Recordings/{sid}.json", self._delete)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    def address(self, sid: str) -> str:
+        return f"{self.url}/2010-04-01/Accounts/{ACCOUNT}/Recordings/{sid}"
+
+    def _let_in(self, request: web.Request) -> None:
+        login = aiohttp.encode_basic_auth(ACCOUNT, TOKEN)
+        if request.headers.get("Authorization") != login or request.match_info["account"] != ACCOUNT:
+            raise web.HTTPUnauthorized
+
+    async def _get(self, request: web.Request) -> web.Response:
+        self._let_in(request)
+        if self.late > 0 or request.match_info["sid"] not in self.recordings:
+            self.late -= 1
+            raise web.HTTPNotFound
+        return web.Response(body=self.recordings[request.match_info["sid"]], content_type="audio/x-wav")
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        self._let_in(request)
+        self.removed.append(request.match_info["sid"])
+        self.recordings.pop(request.match_info["sid"], None)
+        return web.Response(status=204)
 
 
 class Unreachable(Exception):
@@ -81,6 +125,7 @@ class TwilioPhone:
         self.sent: list[str] = []  # every address asked, answered or not
         self._gather: ElementTree.Element | None = None
         self._rest: list[ElementTree.Element] = []
+        self._recorder: ElementTree.Element | None = None
         self._base = START
         self._left = ""  # keys pressed before anybody listened
         self._turn = 0
@@ -97,6 +142,10 @@ class TwilioPhone:
         return self._gather is not None
 
     @property
+    def recording(self) -> bool:
+        return self._recorder is not None
+
+    @property
     def over(self) -> bool:
         return self.status == "completed"
 
@@ -111,13 +160,32 @@ class TwilioPhone:
     async def press(self, keys: str) -> None:
         """Press keys into the `<Gather>` that listens, and hear what comes of it."""
         assert self._gather is not None, "nobody listens"
-        gather, self._gather, self.status = self._gather, None, "in-progress"
+        gather, self._gather = self._gather, None
         digits, finished, self._left = _collect(gather, keys)
         if not digits and gather.get("actionOnEmptyResult") != "true":
             await self._execute(self._rest)
             return
         fields = {"Digits": digits} | ({"FinishedOnKey": finished} if self.tells_finish else {})
         await self._go_to(gather.get("action") or self._base, fields)
+
+    async def speak(self, api: TwilioApi, wav: bytes, *, then: str = "#", callback: bool = True) -> None:
+        """Speak after the beep, then press # (or `hangup`); no `wav` is silence."""
+        assert self._recorder is not None, "nothing is recorded"
+        recorder, self._recorder = self._recorder, None
+        if then == "hangup":
+            await self.hang_up()
+        if not wav:
+            following = await self._execute(self._rest)
+            await self._go_to(*following) if following else None
+            return
+        sid = f"RE{secrets.token_hex(16)}"
+        api.recordings[sid] = wav
+        told = {"RecordingSid": sid, "RecordingUrl": api.address(sid), "RecordingDuration": "3"}
+        await self._go_to(recorder.get("action", ""), told | {"Digits": then})
+        if callback:
+            ready = told | {"RecordingStatus": "completed"}
+            for _ in range(2):
+                assert (await self.post(recorder.get("recordingStatusCallback", ""), ready))[0] == 204
 
     async def hang_up(self, status: str = "completed") -> None:
         """The caller hangs up: only the status callback tells us."""
@@ -187,7 +255,7 @@ class TwilioPhone:
         if self.stale and (turn := re.search(r"/turn/(\d+)", url)) and int(turn[1]) >= 2:
             await self._ask_for_a_stale_turn()
         self.asked.append((url, fields, body))
-        self.status = "in-progress"
+        self.status = "in-progress" if self.status == "ringing" else self.status
         root = ElementTree.fromstring(body)
         assert root.tag == "Response"
         for element in root.iter():
@@ -230,9 +298,15 @@ class TwilioPhone:
                     if verb.get("action"):
                         name = "DialCallStatus" if verb.tag == "Dial" else "QueueResult"
                         return urljoin(self._base, verb.get("action", "")), {name: result}
+                case "Record" if self.over:
+                    break
+                case "Record":
+                    self._recorder, self._rest = verb, verbs
+                    return None
                 case "Hangup":
                     break
-        await self.hang_up()
+        if not self.over:
+            await self.hang_up()
         return None
 
     async def _listen(self, gather: ElementTree.Element, rest: list[ElementTree.Element]) -> bool:

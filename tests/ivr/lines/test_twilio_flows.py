@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,13 +13,14 @@ from fund.phone import caller_number
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.rehearsal import demo_worlds
+from hotline.tapes import Tapes
 from ivr.call import CHINA, Switchboard
 from ivr.flow import FlowTest
 from ivr.lines.keyboard import KeyboardLine
 from ivr.loader import load, read_folder, read_phrases
 from ivr.rehearsal import FixedFlow, NewWorld, NoRecords
-from tests.ivr.lines.fake_twilio import PUBLIC, TwilioPhone
-from tests.ivr.lines.twilio_nodes import PEOPLE, STEP, Clock, node, outcome, plain, play
+from tests.ivr.lines.fake_twilio import PUBLIC, TwilioApi, TwilioPhone
+from tests.ivr.lines.twilio_nodes import PEOPLE, PRIVACY, STEP, Clock, node, outcome, plain, play, tone
 
 FLOW = load(read_folder(Path("flows")), read_phrases(Path("prompts/voice.yaml"))).flow
 assert FLOW
@@ -79,7 +81,7 @@ async def test_a_caller_hears_the_same_as_at_the_keyboard(name: str, worlds: New
     clock = Clock()
     async with node(database, FLOW, await worlds(), clock) as here:
         number = f"+86{caller}" if caller else "+266696687"
-        async with TwilioPhone({PUBLIC: here.url}, number) as phone:
+        async with TwilioPhone({PUBLIC: here.url}, number, people=["hangup"]) as phone:
             heard = await play(phone, clock, keys)
     expected = await at_the_keyboard(worlds, caller, keys)
     assert heard == expected
@@ -87,29 +89,41 @@ async def test_a_caller_hears_the_same_as_at_the_keyboard(name: str, worlds: New
 
 
 @pytest.mark.parametrize("test", [test for _, test in TESTS], ids=[name for name, _ in TESTS])
-async def test_the_flows_own_tests(test: FlowTest, worlds: NewWorld, database: AsyncEngine) -> None:
+async def test_the_flows_own_tests(test: FlowTest, worlds: NewWorld, database: AsyncEngine, tmp_path: Path) -> None:
     clock = Clock(datetime.fromisoformat(test.at or "2026-03-02 10:00").replace(tzinfo=CHINA))
-    queues = {name: f"sip:{name}@centre.example" for name in FLOW.queues}
-    async with node(database, FLOW, await worlds(), clock, queues=queues) as here:
-        caller = f"+86{caller_number(test.caller)}" if test.caller else "+266696687"
-        async with TwilioPhone({PUBLIC: here.url}, caller, doubles=True, stale=True) as phone:
-            await phone.start()
-            heard_before = 0
-            for step in test.steps:
-                heard = plain("".join(phone.heard[heard_before:]))
-                assert step.hear is None or plain(step.hear) in heard
-                assert step.not_hear is None or plain(step.not_hear) not in heard
-                if step.press is not None or step.silence:
-                    clock.now += STEP
-                    heard_before = len(phone.heard)
+    given: dict[str, Any] = {"queues": {name: f"sip:{name}@centre.example" for name in FLOW.queues}}
+    caller = f"+86{caller_number(test.caller)}" if test.caller else "+266696687"
+    tapes = Tapes(tmp_path / "tapes", PRIVACY)
+    async with (
+        TwilioApi() as api,
+        node(database, FLOW, await worlds(), clock, tapes=tapes, endpoint=api.url, **given) as here,
+        TwilioPhone({PUBLIC: here.url}, caller, people=["hangup"], doubles=True, stale=True) as phone,
+    ):
+        await phone.start()
+        before = 0
+        for step in test.steps:
+            heard = plain("".join(phone.heard[before:]))
+            assert step.hear is None or plain(step.hear) in heard
+            assert step.not_hear is None or plain(step.not_hear) not in heard
+            assert step.transferred is None or phone.dialled == [given["queues"][step.transferred]]
+            assert step.ended is None or phone.over
+            if step.press is not None or step.silence or step.speak:
+                clock.now += STEP
+                before = len(phone.heard)
+                if phone.recording:
+                    await phone.speak(api, tone(3) if step.speak else b"")
+                else:
                     await phone.press(step.press or "")
-                if step.hang_up:
-                    await phone.hang_up()
-                assert step.transferred is None or phone.dialled == [queues[step.transferred]]
-                assert step.ended is None or phone.over
-            if not phone.over:
+            if step.hang_up and phone.recording:
+                await phone.speak(api, tone(3), then="hangup")
+            elif step.hang_up:
                 await phone.hang_up()
+        if not phone.over:
+            await phone.hang_up()
+        assert not api.recordings, "what was recorded is here, and no longer at Twilio"
     assert (await outcome(database, phone.call_sid))[1], "the call has ended in the records"
+    spoken = [step for step in test.steps if step.speak or step.hang_up]
+    assert [round(take.seconds) for take in tapes.takes()] == [3] * len(spoken)
 
 
 async def test_a_pin_that_twilio_shall_not_see_is_not_asked_for(worlds: NewWorld, database: AsyncEngine) -> None:

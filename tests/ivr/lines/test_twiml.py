@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from ivr.actions import Action, HangUp, Listen, LookUp, Say, Transfer
+from ivr.actions import Action, HangUp, Listen, LookUp, Record, Say, Transfer
 from ivr.lines import twiml
 from ivr.lines.twilio_asked import Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
@@ -12,7 +12,8 @@ from ivr.utterance import Piece, Utterance, said
 from tests.ivr.lines.twilio_nodes import settings
 
 WELCOME, MENU, WAIT = said("您好。"), said("查询，请按1。"), said("请稍候。")
-SOUNDS = {
+SOUNDS: dict[Utterance | str, Sound] = {
+    "t-1": Sound("https://h.example/t-1.wav", 9),
     WELCOME: Sound("https://h.example/audio/w.wav", 2),
     MENU: Sound("https://h.example/audio/m.wav", 3),
     WELCOME + MENU: Sound("https://h.example/audio/wm.wav", 5),
@@ -68,6 +69,22 @@ DOCUMENTS: list[tuple[str, list[Action], str]] = [
         [Transfer("051185212579")],
         '<Dial action="https://h.example/twilio/voice/turn/5" method="POST" timeout="25">'
         "<Number>+8651185212579</Number></Dial>",
+    ),
+    (
+        "a recording: an empty one asks for nothing, and goes on",
+        [Say(WELCOME), Record("2603020001-1", 120, 5)],
+        "<Play>https://h.example/audio/w.wav</Play>"
+        '<Record action="https://h.example/twilio/voice/turn/5?tape=2603020001-1" finishOnKey="#" maxLength="120" '
+        'method="POST" playBeep="true" '
+        'recordingStatusCallback="https://h.example/twilio/voice/recording?tape=2603020001-1" '
+        'recordingStatusCallbackMethod="POST" timeout="5" trim="do-not-trim" />'
+        '<Redirect method="POST">https://h.example/twilio/voice/turn/5?tape=2603020001-1</Redirect>',
+    ),
+    (
+        "a recording that is played stands by itself; one that is not here is nothing said",
+        [Say(WELCOME), Say(Utterance(), recording="t-1"), Say(Utterance(), recording="t-2"), Say(MENU), HangUp()],
+        "<Play>https://h.example/audio/w.wav</Play><Play>https://h.example/t-1.wav</Play>"
+        "<Play>https://h.example/audio/m.wav</Play><Hangup />",
     ),
     ("the end", [Say(WELCOME), HangUp()], "<Play>https://h.example/audio/w.wav</Play><Hangup />"),
     ("the end, without a word", [Say(Utterance()), HangUp()], "<Hangup />"),

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
+from ivr import audio
 from ivr.actions import LookUp
+from ivr.addresses import Addresses
 from ivr.call import Switchboard
 from ivr.events import Answered
 from ivr.flow import Flow
 from ivr.lines import twilio_http
 from ivr.lines.twilio import Speak, TwilioVoice
 from ivr.lines.twilio_settings import TwilioVoiceSettings
+from ivr.lines.twilio_tapes import Tapes, TwilioTapes
 from ivr.lines.twilio_turns import Turns
 from ivr.lines.twiml import Sound
 from ivr.records import CallRecords
@@ -92,6 +96,7 @@ async def node(
     proxies: tuple[str, ...] = (),
     speak: Speak = by_twilio,
     answer_seconds: float = 4.0,
+    tapes: Tapes | None = None,
     **given: Any,
 ) -> AsyncIterator[Node]:
     """A node; leaving it is its death: what it knows is gone."""
@@ -102,8 +107,13 @@ async def node(
     chosen = settings(**given)
     url = f"{PUBLIC}{twilio_http.PATH}/turn"
     turns = Turns(engine, PRIVACY)
-    voice = TwilioVoice(board, turns, speak, chosen, url, clock=clock, answer_seconds=answer_seconds)
+    addresses = Addresses(f"{PUBLIC}/twilio", b"a secret")
+    recordings = TwilioTapes(chosen, tapes, addresses, clock, ready_seconds=2) if tapes else None
+    voice = TwilioVoice(board, turns, speak, chosen, url, tapes=recordings, clock=clock, answer_seconds=answer_seconds)
     app = web.Application()
+    if recordings:
+        await recordings.start()
+        app.add_routes(twilio_http.tape_routes(recordings))
     app.add_routes(twilio_http.routes(voice, twilio_http.Gate(chosen, PUBLIC, proxies), chosen))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -113,6 +123,8 @@ async def node(
     finally:
         await runner.cleanup()
         await voice.stop()
+        if recordings:
+            await recordings.stop()
         await records.stop()
 
 
@@ -127,6 +139,14 @@ async def play(phone: TwilioPhone, clock: Clock, keys: list[str]) -> str:
     if not phone.over:
         await phone.hang_up()
     return plain(phone.said)
+
+
+def tone(seconds: float) -> bytes:
+    """Somebody speaking, as far as a telephone can tell, between two silences."""
+    at = np.arange(round(seconds * 8000)) / 8000
+    wave = (np.sin(at * 2 * np.pi * 220) * 8000).astype(np.int16)
+    quiet = np.zeros(4000, np.int16)
+    return audio.wav(np.concatenate([quiet, wave, quiet]))
 
 
 def plain(text: str) -> str:
