@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fund.phone import caller_number
 from hotline.database import open_database
 from hotline.migrations import upgrade
-from hotline.rehearsal import demo_worlds
+from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.tapes import Tapes
 from ivr.call import CHINA, Switchboard
 from ivr.flow import FlowTest
@@ -50,7 +50,7 @@ CALLS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worlds() -> AsyncIterator[NewWorld]:
-    async with demo_worlds(FLOW.hours) as worlds:
+    async with demo_ledger() as ledger, demo_worlds(ledger, FLOW.hours) as worlds:
         yield worlds
 
 
