@@ -16,7 +16,10 @@ RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.
 COPY flows flows
 COPY prompts prompts
 
-RUN useradd --system --home-dir /var/lib/hotline --create-home hotline
+# The group of what callers record, a folder that this service shares with Asterisk.
+RUN groupadd --gid 12329 recordings \
+    && useradd --system --home-dir /var/lib/hotline --create-home --groups recordings hotline \
+    && install -d -m 2770 -g recordings /var/lib/recordings
 USER hotline
 ENV HOTLINE_HOME=/var/lib/hotline HOTLINE_HOST=0.0.0.0 HOTLINE_AGI_HOST=0.0.0.0 HOTLINE_LOG_FORMAT=json
 EXPOSE 12329 4573

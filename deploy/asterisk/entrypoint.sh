@@ -13,6 +13,7 @@ TO=${HOTLINE_CONFIG_TO:-/etc/asterisk}
 : "${RTP_START:=10000}" "${RTP_END:=10999}" "${AGI_URL:=agi://127.0.0.1:4573/call}"
 : "${AMI_ADDRESS:=127.0.0.1}" "${AMI_PORT:=5038}" "${AMI_PERMIT:=127.0.0.1/255.255.255.255}"
 : "${TRUNK_PORT:=5060}" "${TRUNK_NUMBER:=12329}" "${TRUNK_USER:=}" "${TRUNK_SECRET:=}"
+: "${RECORDINGS_GID:=$(id -g)}"
 : "${TRUNK_HOST:=}" "${AMI_SECRET:=}" "${AGENT1_SECRET:=}" "${AGENT2_SECRET:=}"
 REQUIRED="TRUNK_HOST AMI_SECRET AGENT1_SECRET AGENT2_SECRET"
 NAMES="NODE_NAME SIP_ADDRESS SIP_PORT RTP_START RTP_END AGI_URL AMI_ADDRESS AMI_PORT AMI_PERMIT AMI_SECRET
@@ -71,9 +72,14 @@ if left=$(grep -ho '@[A-Z0-9_]*@' "$TO"/*.conf | sort -u | tr '\n' ' ') && [ -n 
     echo "Asterisk cannot start: nothing fills $left" >&2
     exit 1
 fi
+OWNER=
 if [ "$(id -u)" = 0 ]; then
+    OWNER="-o asterisk"
     install -d -o asterisk -g asterisk /run/asterisk /var/log/asterisk /var/cache/asterisk /var/lib/asterisk /var/spool/asterisk
     chown -R asterisk:asterisk "$TO"
     set -- -U asterisk -G asterisk "$@"
 fi
+# What callers record goes into the one folder that the service shares, by its group; nothing else does.
+install -d -m 2770 $OWNER -g "$RECORDINGS_GID" /var/spool/asterisk/hotline
+umask 007
 exec asterisk -f "$@"
