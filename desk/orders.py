@@ -82,8 +82,14 @@ class Orders:
                 await self._note(connection, number, who, "opened", "", "open")
         return await self._one(number)
 
+    async def part(self, number: str, recording: str) -> None:
+        """The caller of a draft has hung up while recording: it is settled as soon as the file is complete."""
+        draft = update(work_orders).where(work_orders.c.number == number, work_orders.c.state == "draft")
+        async with writing(self._engine) as connection:
+            await connection.execute(draft.values(recording=recording))
+
     async def drafts(self, older_than: datetime) -> Sequence[Order]:
-        """Drafts begun before a moment: their caller, or their service, may be gone."""
+        """Drafts begun before a moment: their service may be gone, or their caller (then `recording` is named)."""
         wanted = select(*_SHOWN).where(work_orders.c.state == "draft", work_orders.c.opened_at < older_than)
         return await self._fetch(wanted)
 

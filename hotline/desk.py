@@ -60,7 +60,6 @@ class Desk:
         self.surveys = Surveys(engine)
         self.tapes = tapes
         self._texts, self._settings = texts, settings
-        self._parted: set[str] = set()  # orders whose caller has hung up: their recording is complete any moment
         self.answers: Mapping[str, Ask] = {
             "open_message": self._open_message,
             "recorded": self._recorded,
@@ -99,7 +98,7 @@ class Desk:
     async def _leave_message(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         number = args["number"]
         if args["parted"]:
-            self._parted.add(number)
+            await self.orders.part(number, args["recording"])
             return "opened", {}
         order = await self.orders.keep(number, args["recording"])
         texted = await self._tell_opened(number)
@@ -173,11 +172,10 @@ class Desk:
     async def _settle(self, draft: Order, takes: Sequence[Take], now: datetime) -> None:
         """One draft: an order if something was said, forgotten if not; left alone while its caller may be there."""
         touched = max((take.touched for take in takes), default=draft.opened_at.timestamp())
-        parted = draft.number in self._parted
+        parted = bool(draft.recording)
         wait = SETTLED_SECONDS if parted else ABANDONED.total_seconds()
         if now.timestamp() - touched < wait:
             return
-        self._parted.discard(draft.number)
         spoken = [take for take in takes if take.seconds >= SHORTEST_SECONDS]
         if spoken:
             await self.orders.keep(draft.number, spoken[-1].name)

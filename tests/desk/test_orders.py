@@ -102,6 +102,11 @@ async def test_a_draft_becomes_an_order_once(orders: Orders, clock: Clock) -> No
     assert len(await orders.trail(number)) == 1
     await orders.drop(number)
     assert await orders.find(number)
+    parted = await orders.draft("message", caller=PHONE)
+    await orders.part(parted, f"{parted}-1")
+    await orders.part(number, "x-9")  # an order already
+    assert [draft.recording for draft in await orders.drafts(clock.ahead(minutes=1))] == [f"{parted}-1"]
+    assert (await orders.find(number)).recording == "m-1"  # type: ignore[union-attr]
     empty = await orders.draft("message")
     await orders.drop(empty)
     with pytest.raises(OrderRefused, match="no_such_order"):
