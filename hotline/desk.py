@@ -140,19 +140,6 @@ class Desk:
         day = order.answer_by.astimezone(CHINA).date()
         return "ok", {"state": _spoken(order), "answer_by": day.isoformat(), "outcome": outcome}
 
-    # what a text asks
-
-    async def order_state(self, number: str, phone: str) -> str | None:
-        """What became of an order, in a sentence; None for a number that this telephone has not left."""
-        told = await self.orders.told(number.strip(), phone=phone)
-        if told is None:
-            return None
-        order, outcome = told
-        if outcome:
-            return f"您反映的事项(编号{order.number}){STATES[order.state]}:{outcome}"
-        day = order.answer_by.astimezone(CHINA)
-        return f"您反映的事项(编号{order.number}){STATES[order.state]},将在{day.month}月{day.day}日前答复您。"
-
     # chores
 
     async def settle(self) -> None:

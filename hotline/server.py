@@ -20,7 +20,9 @@ from fund.demo import DemoPerson
 from fund.ledger import Ledger
 from fund.pins import Pins
 from hotline import demo, health, pages
+from hotline.api import callbacks as callbacks_api
 from hotline.api import calls as calls_api
+from hotline.api import orders as orders_api
 from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
 from hotline.database import open_database
@@ -91,6 +93,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         app = web.Application()
         figures = Figures(engine, china_now)
         more = [*calls_api.routes(engine), *reports_api.routes(figures, china_now)]
+        more += [*callbacks_api.routes(desk), *orders_api.routes(desk)]
         add_text_routes(app, text, more, settings.public_url)
 
         staff = open_staff(settings, engine, privacy)

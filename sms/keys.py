@@ -25,6 +25,8 @@ Scope = Literal[
     "events",  # tell what happened in the ledger
     "campaigns",  # text many people
     "calls",  # look at the hotline's calls
+    "callbacks",  # ask for call-backs, list them, take them back
+    "orders",  # look at what became of work orders
     "reports",  # the figures the centre reports
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -1,0 +1,240 @@
+"""The people's side of the whole service, on both engines: messages become orders, callers are told, staff reminded."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import update
+
+from desk.order import Wanted
+from desk.tables import work_orders
+from fund.privacy import Privacy
+from hotline.database import open_database
+from hotline.server import Hotline
+from hotline.settings import OrderSettings
+from hotline.tapes import Tapes
+from ivr import audio
+from sms.keys import SCOPES
+from tests.service import service
+
+PHONE, DUTY = "13900000001", "13900000009"
+SOUND = (np.sin(np.arange(4 * audio.RATE) / 3) * 9000).astype(np.int16)
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+async def hotline(database_url: str, tmp_path: Path) -> AsyncIterator[Hotline]:
+    orders = OrderSettings(duty_phones=[DUTY], answer_days=1, remind_hours=24 * 30)
+    async with service(tmp_path / "home", database_url=database_url, orders=orders) as it:
+        yield it
+
+
+class Client:
+    """Another system, with a key of every scope."""
+
+    def __init__(self, hotline: Hotline, session: aiohttp.ClientSession) -> None:
+        self.base, self.session = f"http://127.0.0.1:{hotline.port}", session
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        async with self.session.request(method, self.base + path, json=body) as reply:
+            return reply.status, await reply.json()
+
+    async def texts(self, to: str, count: int) -> list[str]:
+        """What the demo phone shows, once it shows so many."""
+        while True:
+            _, shown = await self.ask("GET", f"/sandbox/messages?to={to}")
+            if len(shown) >= count:
+                return [text["text"] for text in shown]
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def client(hotline: Hotline) -> AsyncIterator[Client]:
+    key = await hotline.text.keys.add("hall", SCOPES, "40", rate=1000)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
+        yield Client(hotline, session)
+
+
+async def ask(hotline: Hotline, what: str, **args: Any) -> tuple[str, Any]:
+    return await hotline.desk.answers[what]("call-1", args, NOW)
+
+
+async def drafted(hotline: Hotline, *takes: float, ago: float = 60, caller: str = PHONE) -> str:
+    """A draft with recordings of so many seconds, last touched that long ago."""
+    about = {"kind": "message", "topic": "loan", "caller": caller, "account": ""}
+    outcome, data = await ask(hotline, "open_message", **about)
+    assert outcome == "ready"
+    for n, seconds in enumerate(takes, 1):
+        hotline.desk.tapes.save(f"{data['number']}-{n}", audio.wav(SOUND[: round(seconds * audio.RATE)]))
+        touched = time.time() - ago + n / 10
+        os.utime(hotline.desk.tapes.folder / f"{data['number']}-{n}.wav", (touched, touched))
+    return str(data["number"])
+
+
+def files(hotline: Hotline) -> list[str]:
+    folder = hotline.desk.tapes.folder
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+async def test_a_kept_message_is_told_once_and_sealed(hotline: Hotline, client: Client) -> None:
+    number = await drafted(hotline, 2, 4)
+    args = {"number": number, "recording": f"{number}-2", "parted": False}
+    told = await ask(hotline, "leave_message", **args)
+    assert told == ("opened", {"number": number, "days": 1, "texted": True})
+    await asyncio.gather(ask(hotline, "leave_message", **args), hotline.desk.tell(), hotline.desk.tell())
+    await hotline.desk.settle()
+    assert files(hotline) == [f"kept/{number}-2.sealed"]
+    (text,) = await client.texts(PHONE, 1)
+    assert f"编号{number}" in text and "1个工作日" in text
+    wav = await hotline.desk.listen(number, "agent1")
+    assert np.array_equal(audio.unwav(wav), SOUND)
+    assert SOUND[:400].tobytes() not in (hotline.desk.tapes.folder / "kept" / f"{number}-2.sealed").read_bytes()
+    assert [change.what for change in await hotline.desk.orders.trail(number)] == ["opened", "listened"]
+
+
+async def test_whoever_hangs_up_has_left_what_was_said(hotline: Hotline) -> None:
+    said, nothing = await drafted(hotline, 4), await drafted(hotline, 0.4)
+    busy = await drafted(hotline, 4, ago=0)
+    for number in (said, nothing, busy):
+        await ask(hotline, "leave_message", number=number, recording=f"{number}-1", parted=True)
+    await hotline.desk.settle()
+    assert [order.number for order in await hotline.desk.orders.list(Wanted())] == [said]
+    assert [draft.number for draft in await hotline.desk.orders.drafts(datetime.now(UTC))] == [busy], (
+        "may be written to"
+    )
+
+
+async def test_a_lost_message_becomes_an_order_later(hotline: Hotline) -> None:
+    """Nobody said that the caller is gone: their service died."""
+    lost, living = await drafted(hotline, 1, 3, 0.2, ago=400), await drafted(hotline, 3, ago=200)
+    empty = await drafted(hotline)
+    engine = open_database(hotline.settings.own_database_url)
+    async with engine.begin() as connection:
+        old = datetime.now(UTC) - timedelta(minutes=6)
+        await connection.execute(update(work_orders).where(work_orders.c.number == empty).values(opened_at=old))
+    await engine.dispose()
+    await hotline.desk.settle()
+    (order,) = await hotline.desk.orders.list(Wanted())
+    assert (order.number, order.recording, order.call_id) == (lost, f"{lost}-2", "call-1"), "the last that was said"
+    assert [draft.number for draft in await hotline.desk.orders.drafts(datetime.now(UTC))] == [living]
+    kept = await ask(hotline, "leave_message", number=lost, recording=f"{lost}-2", parted=False)
+    assert kept[0] == "opened", "a caller who comes back after all has the same order"
+    assert len(await hotline.desk.orders.list(Wanted())) == 1
+
+
+async def test_what_was_recorded_is_known_after_a_crash(hotline: Hotline) -> None:
+    number = await drafted(hotline, 2.5)
+    assert await ask(hotline, "recorded", recording=f"{number}-1") == ("ok", {"seconds": 2.5})
+    assert await ask(hotline, "recorded", recording=f"{number}-2") == ("nothing", {})
+
+
+async def test_callers_are_told_the_outcome(hotline: Hotline, client: Client) -> None:
+    orders = hotline.desk.orders
+    order = await orders.open("consult", caller=PHONE)
+    await orders.open("consult", caller="051185212579")
+    await orders.move(order.number, "answered", "agent1", outcome="需带身份证和银行卡。" * 30)
+    await hotline.desk.tell()
+    answered, opened = await client.texts(PHONE, 2)
+    assert "已受理" in opened and "已办结：需带身份证" in answered and "…" in answered
+    wrong = await orders.open("consult", caller=PHONE)
+    await orders.move(wrong.number, "answered", "agent1", outcome="见 http://example.com")
+    await hotline.desk.tell()
+    assert "短信无法发送" in (await orders.trail(wrong.number))[-1].note
+    assert await orders.news(datetime.now(UTC) - timedelta(days=1)) == []
+
+
+async def test_staff_are_reminded_once(hotline: Hotline, client: Client) -> None:
+    order = await hotline.desk.orders.open("message")
+    await asyncio.gather(hotline.desk.remind(), hotline.desk.remind())
+    await hotline.desk.remind()
+    texts = await client.texts(DUTY, 2)
+    assert len(texts) == 2 and all(order.number in text for text in texts)
+
+
+async def test_ratings_and_progress(hotline: Hotline) -> None:
+    about = {"rating": "fair", "agent": "agent1", "queue": "loan", "topic": "loan"}
+    assert await ask(hotline, "rate", **about) == ("kept", {})
+    assert await ask(hotline, "rate", **about) == ("already", {})
+    order = await hotline.desk.orders.open("message", caller=PHONE)
+    mine = {"number": order.number, "caller": PHONE, "account": ""}
+    outcome, data = await ask(hotline, "order_state", **mine)
+    assert (outcome, data["state"], data["outcome"]) == ("ok", "open", "")
+    await hotline.desk.orders.assign(order.number, "agent1", "boss")
+    assert (await ask(hotline, "order_state", **mine))[1]["state"] == "working"
+    assert await ask(hotline, "order_state", **mine | {"caller": "13900000002"}) == ("nothing", {})
+
+
+async def test_call_backs_over_the_api(hotline: Hotline, client: Client) -> None:
+    status, first = await client.ask("POST", "/v1/callbacks", {"number": "+86 139 0000 0001", "queue": "loan"})
+    assert (status, first["number"], first["queue"], first["ahead"]) == (201, "*******0001", "loan", 0)
+    status, again = await client.ask("POST", "/v1/callbacks", {"number": PHONE})
+    assert (status, again["id"]) == (200, first["id"])
+    assert (await ask(hotline, "ask_callback", number=PHONE, queue="loan", topic=""))[0] == "already"
+    assert (await ask(hotline, "ask_callback", number="85212579", queue="loan", topic=""))[0] == "bad_number"
+    assert (await ask(hotline, "ask_callback", number="051185212579", queue="nowhere", topic="")) == (
+        "asked",
+        {"ahead": 0},
+    )
+    _, listed = await client.ask("GET", "/v1/callbacks")
+    assert [each["queue"] for each in listed["callbacks"]] == ["loan", "general"]
+    for bad in ("12", "+12125550100", "x" * 40, ""):
+        assert (await client.ask("POST", "/v1/callbacks", {"number": bad}))[0] == 422
+    status, gone = await client.ask("DELETE", f"/v1/callbacks/{first['id']}")
+    assert (status, gone["outcome"]) == (200, "cancelled")
+    assert (await client.ask("DELETE", f"/v1/callbacks/{first['id']}"))[0] == 409
+    assert (await client.ask("DELETE", "/v1/callbacks/nothing"))[0] == 404
+    assert (await client.ask("GET", f"/v1/callbacks/{first['id']}"))[1]["outcome"] == "cancelled"
+    assert PHONE not in json.dumps([first, again, listed, gone])
+
+
+async def test_orders_over_the_api(hotline: Hotline, client: Client) -> None:
+    order = await hotline.desk.orders.open("complaint", caller=PHONE, text="放款太慢")
+    status, one = await client.ask("GET", f"/v1/orders/{order.number}")
+    assert (status, one["state"], one["caller"], one["late"]) == (200, "open", "*******0001", False)
+    assert (await client.ask("GET", "/v1/orders/2603020000"))[0] == 404
+    _, listed = await client.ask("GET", "/v1/orders?state=open&limit=1")
+    assert [each["number"] for each in listed["orders"]] == [order.number] and listed["next_before"]
+    assert (await client.ask("GET", "/v1/orders?state=draft"))[1]["orders"] == []
+    assert (await client.ask("GET", "/v1/orders?state=nonsense"))[0] == 422
+    poor = await hotline.text.keys.add("poor", ["messages"], "40")
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {poor}"}) as session:
+        for path in ("/v1/orders", "/v1/callbacks"):
+            assert (await Client(hotline, session).ask("GET", path))[0] == 403
+
+
+def test_tapes_stay_in_their_folder(tmp_path: Path, hotline_privacy: Privacy) -> None:
+    tapes = Tapes(tmp_path / "tapes", hotline_privacy)
+    (tmp_path / "secret-1.wav").write_bytes(b"x")
+    for name in ("../secret-1", "secret", "", "a/b-1", "1-1\0"):
+        with pytest.raises(FileNotFoundError):
+            tapes.load(name)
+        with pytest.raises(FileNotFoundError):
+            tapes.save(name, b"")
+
+
+def test_old_tapes_are_removed(tmp_path: Path, hotline_privacy: Privacy) -> None:
+    tapes = Tapes(tmp_path / "tapes", hotline_privacy)
+    for name in ("1-1", "2-1", "3-1"):
+        tapes.save(name, audio.wav(SOUND))
+    tapes.seal("1-1")
+    assert np.array_equal(audio.unwav(tapes.load("1-1")), SOUND) and tapes.seconds("2-1") == 4
+    for path in (tmp_path / "tapes" / "kept" / "1-1.sealed", tmp_path / "tapes" / "2-1.wav"):
+        os.utime(path, (0, 0))
+    assert tapes.remove_old(datetime.now(UTC), timedelta(days=180)) == 2
+    assert [take.name for take in tapes.takes()] == ["3-1"]
+    with pytest.raises(OSError):
+        tapes.load("1-1")
+
+
+@pytest.fixture
+def hotline_privacy() -> Privacy:
+    return Privacy(b"p" * 32, [Fernet.generate_key().decode()])
