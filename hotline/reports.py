@@ -10,7 +10,7 @@ from desk.figures import FIGURES, NODE_COLUMNS, BadPeriod, Period, Report
 
 USUAL_DAYS = 30
 BOM = "\ufeff"  # spreadsheets take a file without it for something older than UTF-8
-_LABELS = {
+LABELS = {
     "figure": "指标",
     "value": "数值",
     "day": "日期",
@@ -44,12 +44,12 @@ TITLES = {
     "queues": "按队列",
     "ratings": "按评价",
 }
-assert set(NODE_COLUMNS) <= set(_LABELS)
+assert set(NODE_COLUMNS) <= set(LABELS)
 
 
 def label(column: str) -> str:
     """What a column is called."""
-    return _LABELS[column]
+    return LABELS[column]
 
 
 def period(first: date | None, last: date | None, today: date) -> Period:
@@ -66,14 +66,14 @@ def parse_day(text: str) -> date | None:
         raise BadPeriod from None
 
 
-def shown(value: Any, unit: str = "") -> str:
+def shown(value: Any, unit: str = "", language: str = "zh") -> str:
     """`95.1 %`, `12.5 秒`, `17`; nothing is a dash."""
     if value is None:
         return "—"
     if unit == "share":
         return f"{value * 100:.1f} %"
     if unit == "seconds":
-        return f"{value:.1f} 秒"
+        return f"{value:.1f} 秒" if language == "zh" else f"{value:.1f} s"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

@@ -22,9 +22,11 @@ from fund.pins import Pins
 from hotline import demo, health, pages
 from hotline.api import callbacks as callbacks_api
 from hotline.api import calls as calls_api
+from hotline.api import context as context_api
 from hotline.api import orders as orders_api
 from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
+from hotline.context import Contexts
 from hotline.database import open_database
 from hotline.desk import Desk
 from hotline.exchange import Telephones, open_telephones
@@ -32,6 +34,8 @@ from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from hotline.staff.app import Staff, bind_staff, open_staff
+from hotline.staff.calls import RecentCalls
+from hotline.staff.parts import Parts
 from hotline.tapes import Tapes
 from hotline.text import TextService, open_text
 from hotline.text_world import TextWorld
@@ -45,6 +49,7 @@ from ivr.prompts import Prompts
 from ivr.records import CallRecords, forget_callers, remove_old
 from ivr.utterance import Utterance
 from ivr.versions import FlowVersions
+from ivr.way import titles
 from sms.housekeeping import Chore, Housekeeper
 
 log = structlog.get_logger()
@@ -94,11 +99,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         figures = Figures(engine, china_now)
         more = [*calls_api.routes(engine), *reports_api.routes(figures, china_now)]
         more += [*callbacks_api.routes(desk), *orders_api.routes(desk)]
-        add_text_routes(app, text, more, settings.public_url)
 
         staff = open_staff(settings, engine, privacy)
         stack.callback(staff.stop)
-        bind_staff(app, staff)
         staff_chores = Housekeeper([Chore("tidy staff", 3600, staff.tidy)])
         staff_chores.start()
         stack.push_async_callback(staff_chores.stop)
@@ -156,10 +159,16 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             stack.push_async_callback(agi.stop)
             third = twilio_line(settings, privacy, engine, app, switchboard, prompts, desk.tapes)
             await stack.enter_async_context(third)
+            contexts = Contexts(engine, privacy, ledger, flows, desk.orders, china_now)
+            more += context_api.routes(contexts, text.audit)
+            recent, board = RecentCalls(engine), telephones.board
+            parts = Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), board)
+            bind_staff(app, staff, parts)
             health.bind_health(app, engine, ledger, flows)
         else:
             health.bind_health(app, engine, ledger, None)
 
+        add_text_routes(app, text, more, settings.public_url)
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, telephones, people)

@@ -109,7 +109,8 @@ class FundWorld:
         person = await self._person(args)
         account = person.account if person else args.get("number", NO_ACCOUNT)
         checked = await self._pins.check(account, args["caller"], args["pin"], at, known=person is not None)
-        self._note(call, "identify", checked.outcome, account, at)
+        how = "identify:number" if args.get("number") else "identify:phone"
+        self._note(call, how, checked.outcome, account, at)
         match checked.outcome:
             case "ok":
                 return "ok", {"account": account}

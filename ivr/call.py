@@ -96,6 +96,7 @@ class Switchboard:
         self._flows, self._world, self._records = flows, world, records
         self._limit_seconds, self._clock = limit_seconds, clock
         self.calls: dict[str, Call] = {}
+        self.handing_over: list[Callable[[str], None]] = []  # told a call's id before it goes to people
 
     async def connect(self, line: Line, call_id: str, caller: str, heard: Event | None = None) -> Call:
         """Carry one call to its end on this line; a call known to the records goes on where it was.
@@ -193,6 +194,8 @@ class Switchboard:
                 return await self._look_up(call, flow, line, says, question)
             case [Transfer() as to]:
                 spoken, says[:] = tuple(says), ()
+                for tell in self.handing_over:
+                    tell(call.id)
                 why = await line.transfer(spoken, to)
                 if why:
                     return TransferFailed(why, self._clock())

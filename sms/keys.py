@@ -27,6 +27,7 @@ Scope = Literal[
     "calls",  # look at the hotline's calls
     "callbacks",  # ask for call-backs, list them, take them back
     "orders",  # look at what became of work orders
+    "context",  # who is calling and why, unmasked: for the seat software of the people who pick up
     "reports",  # the figures the centre reports
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fund.pins import OWASP, Cost
 from fund.privacy import Privacy
 from hotline.settings import Settings
-from hotline.staff import live
+from hotline.staff import live as stream
 from hotline.staff.accounts import Accounts
 from hotline.staff.live import Live
 from hotline.staff.page import Door, Page, bind
-from hotline.staff.pages import home, people, signing
+from hotline.staff.pages import agent, bulletin, callbacks, calls, figures, home, orders, people, signing
+from hotline.staff.parts import Parts
 from hotline.staff.passwords import Passwords
 from hotline.staff.render import Renderer
 from hotline.staff.sessions import Sessions
@@ -78,15 +79,27 @@ def open_staff(
     return Staff(Accounts(engine, privacy, Passwords(privacy, cost)), door, Live())
 
 
-def all_pages(staff: Staff) -> list[Page]:
+def all_pages(staff: Staff, parts: Parts) -> list[Page]:
     """Every address below /staff and the role it takes."""
-    return [*signing.pages(staff.accounts), *home.pages(), *people.pages(staff.accounts), *live.pages(staff.live)]
+    accounts, live = staff.accounts, staff.live
+    return [
+        *signing.pages(accounts),
+        *home.pages(parts),
+        *agent.pages(parts),
+        *calls.pages(parts),
+        *orders.pages(parts, accounts, live),
+        *callbacks.pages(parts, live),
+        *bulletin.pages(parts, live),
+        *figures.pages(parts),
+        *people.pages(accounts),
+        *stream.pages(live),
+    ]
 
 
-def bind_staff(app: web.Application, staff: Staff) -> None:
+def bind_staff(app: web.Application, staff: Staff, parts: Parts) -> None:
     """Mount the pages at /staff."""
     inside = web.Application()
-    bind(inside, staff.door, all_pages(staff))
+    bind(inside, staff.door, all_pages(staff, parts))
     inside.router.add_static("/static", STATIC)
     app.add_subapp("/staff", inside)
 

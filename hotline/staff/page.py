@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +21,7 @@ from hotline.staff.accounts import NotPossible
 from hotline.staff.render import Renderer
 from hotline.staff.roles import Role, reaches
 from hotline.staff.sessions import Session, Sessions
-from hotline.staff.tokens import hashed, new_token
+from hotline.staff.tokens import new_token
 from hotline.staff.trail import Trail
 
 log = structlog.get_logger()
@@ -94,7 +95,7 @@ class Visit:
         """Where the request comes from: the nearest address that is not one of our own proxies."""
         way = [part.strip() for part in self.request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
         for hop in reversed([*way, self.request.remote or ""]):
-            if hop not in self.door.trusted_proxies:
+            if not _within(hop, self.door.trusted_proxies):
                 return hop
         return self.request.remote or ""
 
@@ -209,6 +210,8 @@ async def _form_is_ours(visit: Visit) -> bool:
     return hmac.compare_digest(visit.form.get("csrf", "").encode(), visit.door.csrf(visit.token).encode())
 
 
-def session_id(visit: Visit) -> str:
-    """Names a session in our own memory without being able to open it."""
-    return hashed(visit.token)
+def _within(hop: str, networks: Sequence[str]) -> bool:
+    try:
+        return any(ip_address(hop) in ip_network(network) for network in networks)
+    except ValueError:
+        return False

@@ -70,7 +70,7 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
     )
     assert call["caller"] == "*******0001"
     ended = await step_of(running, "account/balance")
-    assert [look["action"] for look in ended["looks"]] == ["identify", "identify", "report:balance"]  # type: ignore[attr-defined,index]
+    assert [look["action"] for look in ended["looks"]] == ["identify:phone", "identify:phone", "report:balance"]  # type: ignore[attr-defined,index]
     assert PIN not in running.events() and PIN not in asterisk.console()
 
 

@@ -1,6 +1,7 @@
 """The staff pages, on each database."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +10,6 @@ from tests.hotline.staff.desk import Office, office
 
 
 @pytest.fixture
-async def desk(engine: AsyncEngine) -> AsyncIterator[Office]:
-    async with office(engine) as its:
+async def desk(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(engine, tmp_path) as its:
         yield its

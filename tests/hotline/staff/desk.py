@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientResponse, CookieJar, web
@@ -12,13 +13,24 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.fernet import Fernet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from desk.bulletin import Bulletins
+from desk.figures import Figures
+from fund.ledger import Ledger
 from fund.pins import LIGHT
 from fund.privacy import Privacy
+from hotline.context import Contexts
+from hotline.desk import Desk
+from hotline.exchange import open_telephones
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.staff.app import Staff, bind_staff, open_staff
+from hotline.staff.calls import RecentCalls
 from hotline.staff.page import COOKIE
-from tests.ivr.golden import BEGIN
+from hotline.staff.parts import Parts
+from hotline.tapes import Tapes
+from ivr.flow import Flow
+from ivr.way import titles
+from tests.ivr.golden import BEGIN, flow_of
 
 PASSWORD = "correct horse battery"
 PRIVACY = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
@@ -68,8 +80,8 @@ class Browser:
 class Office:
     """The pages, and people with each role to open them."""
 
-    def __init__(self, staff: Staff, server: TestServer) -> None:
-        self.staff, self.server = staff, server
+    def __init__(self, staff: Staff, parts: Parts, server: TestServer) -> None:
+        self.staff, self.parts, self.server = staff, parts, server
         self.now = BEGIN
         self._open: list[Browser] = []
         staff.door.clock = lambda: self.now
@@ -104,18 +116,45 @@ class Office:
 
 
 @asynccontextmanager
-async def office(engine: AsyncEngine, **changed: Any) -> AsyncIterator[Office]:
+async def office(engine: AsyncEngine, home: Path, **changed: Any) -> AsyncIterator[Office]:
     """Staff pages on this database; `changed` are settings."""
     await upgrade(engine)
-    settings = Settings(_env_file=None, **changed)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, home=home, **changed)  # type: ignore[call-arg]
     staff = open_staff(settings, engine, PRIVACY, cost=LIGHT)
+    parts = parts_on(engine, settings)
     app = web.Application()
-    bind_staff(app, staff)
+    bind_staff(app, staff, parts)
     async with TestServer(app) as server:
-        its = Office(staff, server)
+        its = Office(staff, parts, server)
         yield its
         await its.close()
     staff.stop()
+
+
+class OneFlow:
+    """A flow that never changes."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.current = flow
+
+    async def version(self, version: str) -> Flow | None:
+        return None
+
+
+def parts_on(engine: AsyncEngine, settings: Settings) -> Parts:
+    """The desk on this database, with a small flow, and a ledger that is away until a test gives one."""
+    nodes = {
+        "start": {"menu": {"1": {"say": "查询个人账户", "go": "who"}, "2": {"say": "贷款业务", "go": "agent"}}},
+        "who": {"identify": "employee", "next": "balance", "failed": "agent"},
+        "balance": {"report": "balance", "say": "余额{balance}", "next": "start", "unavailable": "agent"},
+    }
+    flows = OneFlow(flow_of({"nodes": nodes}))
+    texts: Any = None  # nothing here texts
+    desk = Desk(engine, PRIVACY, Tapes(settings.recordings_folder, PRIVACY), texts, settings.orders)
+    contexts = Contexts(engine, PRIVACY, Ledger(engine), flows, desk.orders, lambda: BEGIN)
+    bulletins = Bulletins(engine, lambda: BEGIN)
+    figures, recent, board = Figures(engine, lambda: BEGIN), RecentCalls(engine), open_telephones(settings, engine).board
+    return Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), board)
 
 
 def moment(hour: int) -> datetime:

@@ -2,12 +2,22 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+from desk.figures import FIGURES
+from hotline import reports
 from hotline.staff import words
-from hotline.staff.pages import NAVIGATION
+from hotline.staff.calls import OUTCOMES
+from hotline.staff.pages import NAVIGATION, agent, callbacks, calls, home, orders
 from hotline.staff.roles import TITLES
 
 PAGES = Path("hotline/staff/templates")
+
+LISTS: list[Any] = [
+    words.DONE, words.FAULTS, words.ACTIONS, TITLES, OUTCOMES, calls.IDENTIFIED, calls.STOPS, agent.STATES, agent.REASONS,
+    agent.EXCHANGE, orders.ORDER_KINDS, orders.ORDER_STATES, orders.PRIORITIES, orders.CHANGES, callbacks.CHANNELS,
+    callbacks.CALL_BACK_OUTCOMES, reports.LABELS, reports.RATINGS, reports.TITLES,
+]  # fmt: skip
 
 
 def test_every_text_has_its_english() -> None:
@@ -16,8 +26,9 @@ def test_every_text_has_its_english() -> None:
         for page in PAGES.glob("*.html")
         for text in re.findall(r"""\bt\(["']([^"']+)["']\)""", page.read_text("utf-8"))
     }
-    listed = {*words.DONE.values(), *words.FAULTS.values(), *words.ACTIONS.values(), *TITLES.values()}
-    known = written | listed | {label for _, label, _ in NAVIGATION} | set(words.LISTED)
+    listed = {text for texts in LISTS for text in texts.values()}
+    known = written | listed | {label for _, label, _ in NAVIGATION} | {figure.label for figure in FIGURES.values()}
+    known |= {"未选择业务", *home.TILES}
     assert known - words.ENGLISH.keys() == set()
     assert words.ENGLISH.keys() - known == set()
 

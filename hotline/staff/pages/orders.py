@@ -1,0 +1,161 @@
+"""Work orders: list, take down, assign, note, move, and hear what the caller said."""
+
+from typing import Any
+
+from aiohttp import web
+
+from desk.order import KINDS, MOVES, Order, OrderRefused, Personal, Wanted
+from fund.phone import NotAPhone, normalise
+from hotline.staff.accounts import Accounts, NotPossible
+from hotline.staff.live import Live
+from hotline.staff.page import Page, Run, Visit
+from hotline.staff.parts import Parts
+from hotline.staff.roles import reaches
+
+ORDER_KINDS = {"message": "留言", "complaint": "投诉", "suggestion": "建议", "consult": "咨询"}
+ORDER_STATES = {
+    "open": "待分派",
+    "assigned": "办理中",
+    "forwarded": "已转办",
+    "answered": "已答复",
+    "closed": "已办结",
+    "reopened": "重新办理",
+}
+PRIORITIES = {"normal": "普通", "urgent": "紧急"}
+CHANGES = {
+    "opened": "登记",
+    "state": "状态",
+    "assigned": "分派",
+    "priority": "优先级",
+    "note": "备注",
+    "looked": "查看",
+    "listened": "收听录音",
+}
+WORDS: dict[str, Any] = {"kinds": ORDER_KINDS, "states": ORDER_STATES, "priorities": PRIORITIES, "changes": CHANGES}
+MOST_TEXT = 2000
+
+
+def pages(parts: Parts, accounts: Accounts, live: Live) -> list[Page]:
+    orders = parts.desk.orders
+
+    async def listed(visit: Visit) -> web.StreamResponse:
+        query = visit.request.query
+        state, kind, whose = (query.get(name, "") for name in ("state", "kind", "whose"))
+        wanted = Wanted(
+            states=(state,) if state in ORDER_STATES else (),  # type: ignore[arg-type]
+            kind=kind if kind in KINDS else "",
+            assigned_to=visit.name if whose == "mine" else "",
+            late_at=visit.at if whose == "late" else None,
+        )
+        rows, counts = await orders.list(wanted), await orders.counts()
+        return visit.show(
+            "orders.html", here="/orders", rows=rows, counts=counts, state=state, kind=kind, whose=whose, **WORDS
+        )
+
+    async def take_down(visit: Visit) -> web.StreamResponse:
+        form, kind = visit.form, visit.form.get("kind", "")
+        if kind not in KINDS:
+            raise NotPossible("bad_choice")
+        order = await orders.open(
+            kind, topic=form.get("topic", "")[:40], caller=_number(form.get("caller", "")),
+            text=form.get("text", "")[:MOST_TEXT], channel="staff", who=visit.name,
+        )  # fmt: skip
+        return await changed(visit, order.number, "open")
+
+    async def one(visit: Visit) -> web.StreamResponse:
+        order = await found(visit)
+        personal = await look(visit, order)
+        people = [row.name for row in await accounts.rows() if not row.disabled_at and reaches(row.role, "agent")]
+        return visit.show(
+            "order.html", here="/orders", order=order, personal=personal, trail=await orders.trail(order.number),
+            moves=[state for state in ORDER_STATES if state in MOVES[order.state] and state != "assigned"],
+            people=people, can_listen=personal is not None and order.recording, **WORDS,
+        )  # fmt: skip
+
+    async def look(visit: Visit, order: Order) -> Personal | None:
+        """The caller's number and words, for supervisors and whoever works on it."""
+        if not theirs(visit, order):
+            return None
+        await visit.look("look.order", order.number)
+        return await orders.look(order.number, visit.name)
+
+    async def change(visit: Visit) -> web.StreamResponse:
+        order, form, what = await found(visit), visit.form, visit.form.get("what", "")
+        number, who = order.number, visit.name
+        match what:
+            case "take" if not order.assigned_to or theirs(visit, order):
+                await orders.assign(number, who, who)
+            case "assign" if visit.may("supervisor"):
+                await orders.assign(number, await member(form.get("to", "")), who)
+            case "note" if form.get("text", "").strip():
+                await orders.note(number, who, form["text"].strip()[:MOST_TEXT])
+            case "priority" if form.get("priority") in PRIORITIES:
+                await orders.prioritise(number, form["priority"], who)  # type: ignore[arg-type]
+            case "move" if form.get("to") in ORDER_STATES:
+                if not theirs(visit, order):
+                    raise NotPossible("not_yours")
+                await orders.move(number, form["to"], who, outcome=form.get("outcome", "").strip()[:MOST_TEXT])  # type: ignore[arg-type]
+            case _:
+                raise NotPossible("bad_choice")
+        return await changed(visit, number, what)
+
+    async def recording(visit: Visit) -> web.StreamResponse:
+        order = await found(visit)
+        if not theirs(visit, order):
+            raise NotPossible("not_yours")
+        if not order.recording:
+            raise NotPossible("no_such_recording")
+        await visit.look("listen.order", order.number)
+        try:
+            sound = await parts.desk.listen(order.number, visit.name)
+        except OSError:
+            raise NotPossible("no_such_recording") from None
+        return web.Response(body=sound, content_type="audio/wav")
+
+    async def found(visit: Visit) -> Order:
+        order = await orders.find(visit.request.match_info["number"])
+        if order is None:
+            raise NotPossible("no_such_order")
+        return order
+
+    async def changed(visit: Visit, number: str, what: str) -> web.Response:
+        await visit.note(f"order.{what}", number)
+        live.tell("orders")
+        return visit.go(f"/staff/orders/{number}", "saved")
+
+    async def member(name: str) -> str:
+        if name not in [row.name for row in await accounts.rows() if not row.disabled_at]:
+            raise NotPossible("no_such_staff")
+        return name
+
+    return [
+        Page("GET", "/orders", "agent", listed),
+        Page("POST", "/orders", "agent", _told(take_down)),
+        Page("GET", "/orders/{number}", "agent", _told(one)),
+        Page("POST", "/orders/{number}", "agent", _told(change)),
+        Page("GET", "/orders/{number}/recording", "agent", _told(recording)),
+    ]
+
+
+def theirs(visit: Visit, order: Order) -> bool:
+    """Whether this visitor works on the order, or answers for whoever does."""
+    return visit.may("supervisor") or order.assigned_to == visit.name
+
+
+def _told(run: Run) -> Run:
+    """What the desk refuses is told in words."""
+
+    async def guarded(visit: Visit) -> web.StreamResponse:
+        try:
+            return await run(visit)
+        except OrderRefused as refused:
+            raise NotPossible(refused.word) from None
+
+    return guarded
+
+
+def _number(raw: str) -> str:
+    try:
+        return normalise(raw) if raw.strip() else ""
+    except NotAPhone:
+        raise NotPossible("bad_number") from None

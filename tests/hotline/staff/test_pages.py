@@ -1,0 +1,269 @@
+"""The pages at work: who sees what of whom, and what callers said does no harm."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from desk.order import Order
+from ivr.call import Call
+from ivr.records import CallRecords
+from ivr.state import State
+from tests.hotline.staff.desk import PRIVACY, Browser, Office
+from tests.ivr.golden import BEGIN
+
+CALLER = "13900000001"
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+class Exchange:
+    """A telephone exchange at the edge: it has two queues, and remembers what was asked of it."""
+
+    exchange = "connected"
+
+    def __init__(self) -> None:
+        now = {"waiting": 1, "agents_logged_in": 1, "agents_free": 0, "expected_wait_seconds": 75}
+        self.queues: dict[str, Any] = {"general": SimpleNamespace(**now), "loan": SimpleNamespace(**now)}
+        self.agents: dict[str, Any] = {}
+        self.waiting: list[Any] = []
+        self.asked: list[tuple[str, ...]] = []
+
+    def rings(self, agent: str, call_id: str, state: str = "ringing") -> None:
+        self.agents[agent] = SimpleNamespace(
+            state=state, since=datetime.now(UTC), reason="", call_id=call_id, queues=frozenset({"general"})
+        )
+
+    async def log_in(self, agent: str, queues: Any) -> None:
+        self.asked.append(("log_in", agent, *queues))
+
+    async def log_out(self, agent: str) -> None:
+        self.asked.append(("log_out", agent))
+
+    async def pause(self, agent: str, reason: str) -> None:
+        self.asked.append(("pause", agent, reason))
+
+    async def unpause(self, agent: str) -> None:
+        self.asked.append(("unpause", agent))
+
+
+async def a_call(desk: Office, id: str = "asterisk-1.1", outcome: str = "") -> None:
+    records = CallRecords(desk.staff.door.trail._engine, PRIVACY)
+    await records.start()
+    call = Call(id, "asterisk", State("v1", CALLER, BEGIN.isoformat(), node="main/start", outcome=outcome))
+    call.steps = [("main/start", BEGIN), ("main/agent", BEGIN)]
+    call.ended_at = BEGIN if outcome else None
+    await records.save(call)
+    await records.stop()
+
+
+async def an_order(desk: Office, **about: str) -> Order:
+    return await desk.parts.desk.orders.open(
+        "complaint", **({"caller": CALLER, "text": EVIL, "topic": EVIL[:40]} | about)
+    )  # type: ignore[arg-type]
+
+
+async def test_the_agent_sees_who_rings_before_picking_up(desk: Office) -> None:
+    desk.parts.board = exchange = Exchange()
+    await a_call(desk)
+    agent = await desk.signed_in("agent", "agent1")
+    await agent.get("/agent")
+    assert "当前没有来电" in agent.text and CALLER not in agent.text
+    exchange.rings("agent1", "asterisk-1.1")
+    await agent.get("/agent")
+    assert CALLER in agent.text and "贷款业务" in agent.text and "振铃" in agent.text
+    assert ("agent", "look.call", "asterisk-1.1") in await desk.trail()
+    exchange.rings("agent1", "asterisk-2.2", "free")
+    await agent.get("/agent")
+    assert CALLER not in agent.text
+
+
+@pytest.mark.parametrize(("role", "seen"), [("agent", False), ("supervisor", True), ("administrator", True)])
+async def test_a_call_of_somebody_else_is_masked_below_supervisor(desk: Office, role: str, seen: bool) -> None:
+    await a_call(desk)
+    browser = await desk.signed_in(role)
+    assert (await browser.get("/calls/asterisk-1.1")).status == 200
+    assert ((CALLER in browser.text) == seen and "*******0001" in browser.text) or seen
+    assert (role, "look.call" if seen else "look.call_masked", "asterisk-1.1") in await desk.trail()
+    await browser.get("/calls")
+    assert CALLER not in browser.text, "lists are masked for everybody"
+
+
+async def test_an_agent_signs_in_pauses_and_leaves(desk: Office) -> None:
+    desk.parts.board = exchange = Exchange()
+    agent = await desk.signed_in("agent", "agent1")
+    await agent.get("/agent")
+    await agent.post("/agent/state", what="log_in", **{"queue-loan": "on", "queue-nowhere": "on"})
+    await agent.post("/agent/state", what="pause", reason="lunch")
+    await agent.post("/agent/state", what="unpause")
+    await agent.post("/agent/state", what="log_out")
+    assert exchange.asked == [
+        ("log_in", "agent1", "loan"), ("pause", "agent1", "lunch"), ("unpause", "agent1"), ("log_out", "agent1"),
+    ]  # fmt: skip
+    assert (await agent.post("/agent/state", what="pause", reason="x\r\nAction: Logoff")).status == 422
+    assert len(exchange.asked) == 4
+    assert ("agent", "seat.pause", "agent1") in await desk.trail()
+
+
+async def test_without_an_exchange_the_pages_say_so(desk: Office) -> None:
+    agent = await desk.signed_in("agent", "agent1")
+    for path in ("", "/agent", "/queues"):
+        await agent.get(path)
+        assert "未连接电话交换机" in agent.text
+    assert (await agent.post("/agent/state", what="log_in")).status == 422
+    await a_call(desk, outcome="transferred")
+    desk.now = BEGIN
+    await agent.get("/agent")
+    assert "*******0001" in agent.text, "who was handed over is shown all the same"
+
+
+async def test_an_order_from_taking_it_to_its_end(desk: Office) -> None:
+    order = await an_order(desk, text="等了两小时")
+    agent = await desk.signed_in("agent")
+    path = f"/orders/{order.number}"
+    await agent.get(path)
+    assert "等了两小时" not in agent.text and CALLER not in agent.text and "我来办理" in agent.text
+    assert (await agent.post(path, what="move", to="closed", outcome="x")).status == 422, "not theirs yet"
+    assert (await agent.post(path, what="take")).status == 303
+    await agent.get(path)
+    assert "等了两小时" in agent.text and CALLER in agent.text
+    assert (await agent.post(path, what="move", to="answered", outcome=" ")).status == 422
+    assert "请填写答复来电人的话" in agent.text
+    await agent.post(path, what="note", text="已联系承办部门")
+    await agent.post(path, what="priority", priority="urgent")
+    assert (await agent.post(path, what="move", to="answered", outcome="已为您补办")).status == 303
+    await agent.get(path)
+    assert "已答复" in agent.text and "已为您补办" in agent.text and "紧急" in agent.text
+    trail = await desk.trail()
+    for action in ("order.take", "order.note", "order.priority", "order.move", "look.order"):
+        assert ("agent", action, order.number) in trail
+
+
+async def test_what_an_agent_may_not_do_with_orders(desk: Office) -> None:
+    order = await an_order(desk)
+    agent, supervisor = await desk.signed_in("agent"), await desk.signed_in("supervisor")
+    path = f"/orders/{order.number}"
+    assert (await agent.post(path, what="assign", to="agent")).status == 422
+    await supervisor.post(path, what="assign", to="supervisor")
+    assert (await agent.post(path, what="take")).status == 422, "it is somebody's"
+    assert (await agent.get(f"{path}/recording")).status == 422
+    assert (await supervisor.get(f"{path}/recording")).status == 404, "there is none"
+    assert (await supervisor.post(path, what="assign", to="nobody")).status == 404
+    assert (await supervisor.post(path, what="explode")).status == 422
+    assert (await agent.get("/orders/2603020000")).status == 404
+
+
+async def test_a_recording_is_heard_with_a_line_in_the_trail(desk: Office) -> None:
+    orders, tapes = desk.parts.desk.orders, desk.parts.desk.tapes
+    number = await orders.draft("message", caller=CALLER)
+    tapes.save(f"{number}-1", b"RIFF" + bytes(60))
+    await orders.keep(number, f"{number}-1")
+    supervisor = await desk.signed_in("supervisor")
+    await supervisor.get(f"/orders/{number}")
+    assert "<audio" in supervisor.text
+    reply = await supervisor.client.get(f"/staff/orders/{number}/recording")
+    assert reply.content_type == "audio/wav" and (await reply.read()).startswith(b"RIFF")
+    assert ("supervisor", "listen.order", number) in await desk.trail()
+    assert "listened" in [change.what for change in await orders.trail(number)]
+
+
+async def test_what_callers_say_does_no_harm(desk: Office) -> None:
+    """Words, topics, reasons and outcomes with markup in them, on every page that shows them."""
+    order = await an_order(desk, who=EVIL[:60])
+    await desk.parts.desk.call_backs.ask(CALLER, reason=EVIL[:40])
+    boss = await desk.signed_in("administrator")
+    await boss.post(f"/orders/{order.number}", what="note", text=EVIL)
+    await boss.post(f"/orders/{order.number}", what="move", to="closed", outcome=EVIL)
+    for path in ("", "/orders", f"/orders/{order.number}", "/callbacks?all=1", "/trail", "/bulletin", "/figures"):
+        assert (await boss.get(path)).status == 200
+        assert "<script>alert" not in boss.text and "<img src" not in boss.text, path
+    await boss.get(f"/orders/{order.number}")
+    assert boss.text.count("&lt;script&gt;alert(1)") >= 3
+
+
+async def test_an_order_is_taken_down(desk: Office) -> None:
+    agent = await desk.signed_in("agent")
+    await agent.get("/orders")
+    reply = await agent.post("/orders", kind="suggestion", topic="网点", caller="139 0000 0001", text="早点开门")
+    number = reply.headers["Location"].partition("/orders/")[2].partition("?")[0]
+    order = await desk.parts.desk.orders.find(number)
+    assert order and (order.kind, order.channel, order.caller_masked) == ("suggestion", "staff", "*******0001")
+    assert (await agent.post("/orders", kind="suggestion", caller="abc", text="x")).status == 422
+    assert (await agent.post("/orders", kind="revolution", text="x")).status == 422
+    for query in ("?state=open", "?kind=suggestion", "?whose=late", "?whose=mine", "?state='--", "?kind=x"):
+        assert (await agent.get(f"/orders{query}")).status == 200
+        assert (number in agent.text) == (query not in ("?whose=late", "?whose=mine"))
+
+
+async def test_call_backs_are_asked_for_once_and_closed(desk: Office) -> None:
+    agent, boss = await desk.signed_in("agent"), await desk.signed_in("supervisor")
+    await agent.get("/callbacks")
+    assert (
+        "done=saved"
+        in (await agent.post("/callbacks", number=CALLER, queue="general", reason="贷款")).headers["Location"]
+    )
+    again = await agent.post("/callbacks", number=CALLER, queue="general")
+    assert "done=asked_already" in again.headers["Location"]
+    (request,) = await desk.parts.desk.call_backs.list()
+    await agent.get("/callbacks")
+    assert CALLER not in agent.text and "*******0001" in agent.text
+    assert (await agent.post(f"/callbacks/{request.id}/number")).status == 403
+    assert (await boss.post(f"/callbacks/{request.id}/number")).status == 200
+    assert CALLER in boss.text and ("supervisor", "look.callback", request.id) in await desk.trail()
+    assert (await agent.post(f"/callbacks/{request.id}/close", outcome="magic")).status == 422
+    assert (await agent.post(f"/callbacks/{request.id}/close", outcome="reached")).status == 303
+    assert await desk.parts.desk.call_backs.list() == []
+    assert (await agent.post("/callbacks", number="12", queue="general")).status == 422
+    assert (await agent.post("/callbacks/nothing/close", outcome="reached")).status == 404
+
+
+async def test_the_bulletin_goes_on_and_off(desk: Office) -> None:
+    boss = await desk.signed_in("supervisor")
+    await boss.get("/bulletin")
+    assert (await boss.post("/bulletin/on", text="系统升级,请稍后再拨。", until="soon")).status == 422
+    assert "结束时间要写成" in boss.text and "系统升级" in boss.text, "what was typed is still there"
+    assert (await boss.post("/bulletin/on", text="系统升级,请稍后再拨。", until="2h")).status == 303
+    current = await desk.parts.bulletins.now()
+    assert current and current.who == "supervisor"
+    await boss.get("")
+    assert "正在播放公告" in boss.text
+    await boss.post("/bulletin/off")
+    assert await desk.parts.bulletins.now() is None
+    assert ("supervisor", "bulletin.on", "") in await desk.trail()
+
+
+async def test_the_figures_are_drawn_and_downloaded(desk: Office) -> None:
+    await a_call(desk, outcome="hung_up")
+    viewer = await desk.signed_in("viewer")
+    assert (await viewer.get("/figures?from=2026-03-01&to=2026-03-31")).status == 200
+    assert "<svg" in viewer.text and "满意率" in viewer.text and "main/start" in viewer.text
+    reply = await viewer.get("/figures/nodes.csv?from=2026-03-01&to=2026-03-31")
+    assert reply.content_type == "text/csv" and "main/agent" in viewer.text
+    assert (await viewer.get("/figures/salaries.csv")).status == 404
+    for bad in ("?from=2026-03-31&to=2026-03-01", "?from=x", "?from=2020-01-01&to=2026-01-01"):
+        assert (await viewer.get(f"/figures{bad}")).status == 422
+
+
+async def test_a_listener_hears_of_changes_and_is_let_go_with_its_session(desk: Office) -> None:
+    agent = await desk.signed_in("agent")
+    stream = await agent.client.get("/staff/live?topics=orders,nonsense", headers={"Accept": "text/event-stream"})
+    assert await stream.content.readline() == b"data: change\n"
+    await stream.content.readline()
+    desk.staff.live.tell("board")
+    desk.staff.live.tell("orders")
+    assert await stream.content.readline() == b"data: change\n"
+    await stream.content.readline()
+    await desk.staff.accounts.disable("agent", desk.now)
+    desk.staff.live.tell("orders")
+    assert await stream.content.read() == b""
+    assert (
+        await desk.browser().client.get("/staff/live", headers={"Accept": "text/event-stream"}, allow_redirects=False)
+    ).status == 303
+
+
+async def test_a_database_that_is_away_is_told(desk: Office) -> None:
+    browser: Browser = await desk.signed_in("agent")
+    async with desk.staff.door.trail._engine.begin() as connection:
+        await connection.exec_driver_sql("DROP TABLE work_orders")
+    assert (await browser.get("/orders")).status == 503
+    assert "系统暂时不可用" in browser.text
