@@ -35,6 +35,8 @@ def pages(parts: Parts) -> list[Page]:
         seat = visit.session.seat if visit.session else ""
         if not seat:
             raise NotPossible("no_seat")
+        if parts.board.exchange != "connected":
+            raise NotPossible("exchange")
         try:
             what = await _do(visit, parts, seat)
         except (AmiFault, ValueError) as fault:
@@ -59,8 +61,8 @@ async def _do(visit: Visit, parts: Parts, seat: str) -> str:
     """What the form asks of the exchange."""
     what, board = visit.form.get("what", ""), parts.board
     match what:
-        case "log_in":
-            await board.log_in(seat, [name for name in board.queues if visit.form.get(f"queue-{name}")])
+        case "log_in" if queues := [name for name in board.queues if visit.form.get(f"queue-{name}")]:
+            await board.log_in(seat, queues)
         case "log_out":
             await board.log_out(seat)
         case "pause" if visit.form.get("reason") in REASONS:
