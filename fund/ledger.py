@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund import codes, occasions
 from fund.fields import ReportData
-from fund.occasions import Occasion
+from fund.occasions import Page
 from fund.person import EMPLOYEE_COLUMNS, Kind, Person, employee, employer
 from fund.reports import EMPLOYER_BY_ACCOUNT, REPORTERS, tail
 from fund.statements import Row, Statement
@@ -87,25 +87,28 @@ class Ledger:
         loans = await self._ask(_CONTRACTS, account=account)
         return tail(max(loans, key=lambda row: row["dkye"] > 0)["jkhtbh"]) if loans else None
 
-    def due_on(self, day: date) -> AsyncIterator[Occasion]:
-        """Borrowers whose next payment is on `day`; values as in the report `loan`."""
-        return occasions.DUE.run(self._ask, day=day)
+    def due(self, first: date, last: date, after: str = "") -> AsyncIterator[Page]:
+        """Borrowers whose next payment is on one of these days, both included; values as in the report `loan`.
 
-    def overdue(self) -> AsyncIterator[Occasion]:
+        As all that follow: page by page, those after a key, which is the `last` of an earlier page.
+        """
+        return occasions.DUE.pages(self._ask, after, first=first, last=last)
+
+    def overdue(self, after: str = "") -> AsyncIterator[Page]:
         """Borrowers with payments missed; values as in the report `loan`."""
-        return occasions.OVERDUE.run(self._ask)
+        return occasions.OVERDUE.pages(self._ask, after)
 
-    def behind(self, month: str) -> AsyncIterator[Occasion]:
+    def behind(self, month: str, after: str = "") -> AsyncIterator[Page]:
         """Employers who have not paid for `month` ("2026-02"), allowed deferrals left out; values as in `employer`."""
-        return occasions.BEHIND.run(self._ask, month=month.replace("-", ""))
+        return occasions.BEHIND.pages(self._ask, after, month=month.replace("-", ""))
 
-    def certificates_ending(self, first: date, last: date) -> AsyncIterator[Occasion]:
+    def certificates_ending(self, first: date, last: date, after: str = "") -> AsyncIterator[Page]:
         """Employers whose certificate ends between two days, both included; values as in the report `employer`."""
-        return occasions.CERTIFICATES.run(self._ask, first=first, last=last)
+        return occasions.CERTIFICATES.pages(self._ask, after, first=first, last=last)
 
-    def interest(self, day: date) -> AsyncIterator[Occasion]:
+    def interest(self, day: date, after: str = "") -> AsyncIterator[Page]:
         """Employees credited with yearly interest on `day`; values `date`, `interest`, `balance`, `tail`."""
-        return occasions.INTEREST.run(self._ask, day=day)
+        return occasions.INTEREST.pages(self._ask, after, day=day)
 
     async def ready(self) -> None:
         """Returns when all views answer with all their columns. Raises LedgerAway."""

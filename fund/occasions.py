@@ -4,7 +4,7 @@ Each occasion is one statement, read in pages by a key that only grows, so that 
 never stand in memory at once.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,14 @@ class Occasion:
 
 
 @dataclass(frozen=True)
+class Page:
+    """Some occasions, and the key of the last: the next page comes after it."""
+
+    occasions: Sequence[Occasion]
+    last: str
+
+
+@dataclass(frozen=True)
 class Search:
     """One way of finding occasions: a statement of which every page starts after the last one's `key`."""
 
@@ -36,13 +44,18 @@ class Search:
     occasion: Callable[[Row], Occasion]
 
     async def run(self, ask: Ask, **values: Any) -> AsyncIterator[Occasion]:
-        after = ""
+        """Each occasion."""
+        async for page in self.pages(ask, **values):
+            for occasion in page.occasions:
+                yield occasion
+
+    async def pages(self, ask: Ask, after: str = "", **values: Any) -> AsyncIterator[Page]:
+        """The occasions page by page, those after a key: whoever stops may go on from the last page's."""
         while rows := await ask(self.statement, after=after, page=PAGE, **values):
-            for row in rows:
-                yield self.occasion(row)
+            after = rows[-1][self.key]
+            yield Page([self.occasion(row) for row in rows], after)
             if len(rows) < PAGE:
                 return
-            after = rows[-1][self.key]
 
 
 def _search(name: str, found: Select[Any], key: ColumnElement[Any], occasion: Callable[[Row], Occasion]) -> Search:
@@ -61,7 +74,12 @@ def _borrower(row: Row) -> Occasion:
     return Occasion(employee(row), loan_values(row))
 
 
-DUE = _search("loans due", _BORROWERS.where(LOAN.c.dqjhhkrq == day_bind("day")), LOAN.c.dkzh, _borrower)
+DUE = _search(
+    "loans due",
+    _BORROWERS.where(LOAN.c.dqjhhkrq.between(day_bind("first"), day_bind("last"))),
+    LOAN.c.dkzh,
+    _borrower,
+)
 OVERDUE = _search("loans overdue", _BORROWERS.where(LOAN.c.ljyqqs > literal_column("0")), LOAN.c.dkzh, _borrower)
 
 

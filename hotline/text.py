@@ -32,6 +32,7 @@ from sms.outbox import Outbox
 from sms.providers import PROVIDERS
 from sms.providers.base import Inbound, Provider, Receipt, Take
 from sms.receipts import Receipts
+from sms.reminders import Reminders
 from sms.replies import Replies
 from sms.routing import Router
 from sms.sender import Sender, Wish
@@ -75,6 +76,7 @@ class TextService:
         self.keywords = KeywordFile(keywords, self.templates)
         self.replies = Replies(store, self.sender, self.keywords, Answers(self.templates, world))
         self.inbox = Inbox(store, self.replies.wake, settings.abroad)
+        self.reminders = Reminders(store, self.sender, ledger, settings.remind_at, settings.reminders)
         self.notices = Notices(store, self.sender, ledger)
         self.outbox.accepted.append(self.receipts.accepted)
         rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template)
@@ -161,6 +163,7 @@ class TextService:
             Chore("forget codes", 600, self.codes.forget),
             Chore("look at keywords", 0.5, self.keywords.look),
             Chore("join parts", 20, self.inbox.join_late),
+            Chore("remind", 60, self.reminders.tick),
             Chore("forget sessions", 600, self.replies.forget_sessions),
             Chore("measure", 15, lambda: measure(store)),
             Chore("remove old", day, lambda: remove_old(store, settings.keep_days, settings.keep_text_days)),

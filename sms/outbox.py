@@ -136,7 +136,7 @@ class Outbox:
             "to_hash": self.store.phone(each.to),
             "to_masked": mask_number(each.to),
             "account_hash": self.store.digest("account", each.account) if each.account else None,
-            "key_hash": _key_hash(each.client, each.key),
+            "key_hash": key_hash(each.client, each.key),
             "once_hash": self.store.digest("once", each.once) if each.once else None,
             "client": each.client,
             "template": each.template,
@@ -152,7 +152,7 @@ class Outbox:
 
     async def find(self, client: str, key: str) -> Added | None:
         """The message a client asked for under a key."""
-        wanted = select(message.c.id, message.c.status).where(message.c.key_hash == _key_hash(client, key))
+        wanted = select(message.c.id, message.c.status).where(message.c.key_hash == key_hash(client, key))
         async with self.store.read() as connection:
             row = (await connection.execute(wanted)).first()
         return Added(row.id, row.status, duplicate=True) if row else None
@@ -343,7 +343,8 @@ def _part_rows(each: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _key_hash(client: str, key: str | None) -> bytes | None:
+def key_hash(client: str, key: str | None) -> bytes | None:
+    """What stands for a client's key in the outbox."""
     return None if key is None else hashlib.sha256(f"{client}\0{key}".encode()).digest()[:16]
 
 

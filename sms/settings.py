@@ -2,7 +2,7 @@
 
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -11,6 +11,13 @@ from sms.providers import PROVIDERS
 from sms.providers.base import ProviderSettings
 from sms.timing import Day
 
+ReminderKind = Literal[
+    "due",  # a payment within three days
+    "overdue",  # payments missed
+    "behind",  # employers who have not paid for last month, on the 1st
+    "certificate",  # an employer's certificate ends within a month
+    "interest",  # the year's interest, from 1 July
+]
 Weight = Annotated[int, Field(gt=0)]
 
 
@@ -69,6 +76,12 @@ class TextSettings(BaseModel):
     unknown_hours: float = Field(1, gt=0, description="how long an unknown outcome waits for a receipt before a person")
     keep_days: int = Field(180, ge=150, description="records of texts; the law wants five months")
     keep_text_days: int = Field(30, ge=0, description="their content and number, sealed; then only hashes and masks")
+    remind_at: time | None = Field(
+        None, description="local time of the daily reminders; unset: only `hotline sms remind --now` sends any"
+    )
+    reminders: frozenset[ReminderKind] = Field(
+        frozenset(get_args(ReminderKind)), description="which: leave out what the core system reports as events"
+    )
     codes: CodeSettings = CodeSettings()
 
     @model_validator(mode="after")

@@ -161,15 +161,18 @@ async def test_details_of_one_month(ledger: Ledger) -> None:
 
 
 async def test_whom_to_remind(ledger: Ledger) -> None:
-    due = [occasion.person.account async for occasion in ledger.due_on(date(2026, 3, 5))]
+    due = [one.person.account async for page in ledger.due(date(2026, 3, 3), date(2026, 3, 5)) for one in page.occasions]
     assert FIRST.account in due and len(due) == len(set(due))
-    overdue = [one.values["overdue_count"] async for one in ledger.overdue()]
+    overdue = [one.values["overdue_count"] async for page in ledger.overdue() for one in page.occasions]
     assert overdue and all(overdue)
-    behind = [one.person.account async for one in ledger.behind("2026-02")]
+    behind = [one.person.account async for page in ledger.behind("2026-02") for one in page.occasions]
     assert any(person.account in behind for person in PEOPLE.values() if person.special == "欠缴两个月")
-    interest = [one async for one in ledger.interest(date(2025, 6, 30))]
+    pages = [page async for page in ledger.interest(date(2025, 6, 30))]
+    interest = [one for page in pages for one in page.occasions]
     assert len(interest) > 500, "more than a page"
     assert len({one.person.account for one in interest}) == len(interest)
+    rest = [page async for page in ledger.interest(date(2025, 6, 30), pages[0].last)]
+    assert [page.last for page in rest] == [page.last for page in pages[1:]], "from where somebody stopped"
 
 
 async def test_a_ledger_that_is_not_there_or_not_what_was_promised(tmp_path: Path, database_url: str) -> None:

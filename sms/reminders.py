@@ -1,0 +1,303 @@
+"""Reminders: once a day the ledger is asked who should hear from us, and each is texted once an occasion.
+
+Read page by page and queued with the cursor in one transaction: any size in the same memory, and a restart goes on
+where it was. What is once is the message's key, so that a run may be repeated whenever somebody is unsure.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, get_args
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fund.fields import Value
+from fund.ledger import Ledger, LedgerAway
+from fund.occasions import Occasion, Page
+from sms import metrics
+from sms.errors import Refused
+from sms.messages import Message
+from sms.notices import phone_of
+from sms.outbox import key_hash
+from sms.sender import Sender, Wish
+from sms.settings import ReminderKind
+from sms.store import Store
+from sms.tables import message, opt_out, reminder_run
+from sms.timing import HOME
+
+log = structlog.get_logger(__name__)
+
+CLIENT = "reminders"  # whose messages these are
+DAYS_AHEAD = 3  # a payment is announced so many days before
+CERTIFICATE_DAYS = 31  # a certificate can be renewed within the month before it ends
+CATCH_UP_DAYS = 7  # a monthly or yearly day that was missed is made up for so long
+_LEASE = timedelta(minutes=2)  # a run nobody has taken further for so long is somebody else's
+
+KINDS: tuple[ReminderKind, ...] = get_args(ReminderKind)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of a run's occasions."""
+
+    found: int = 0
+    queued: int = 0  # in a dry run: what would be
+    repeated: int = 0  # reminded of this very thing before
+    no_phone: int = 0
+    turned_off: int = 0
+    refused: int = 0  # the ledger's values do not fit the template
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """One thing people are reminded of."""
+
+    template: str
+    occasion_day: Callable[[date], date | None]  # the day today's run is for; None: there is none today
+    pages: Callable[[Ledger, date, str], AsyncIterator[Page]]  # ledger, that day, the key to go on after
+    params: Callable[[Mapping[str, Value]], dict[str, Value]]
+    once: Callable[[Mapping[str, Value], date], str]  # with the account: what somebody is reminded of once
+
+
+def _every_day(today: date) -> date | None:
+    return today
+
+
+def _month_begins(today: date) -> date | None:
+    return today.replace(day=1) if today.day <= CATCH_UP_DAYS else None
+
+
+def _july_begins(today: date) -> date | None:
+    return date(today.year, 7, 1) if today.month == 7 and today.day <= CATCH_UP_DAYS else None
+
+
+def _last_month(day: date) -> str:
+    return f"{day.replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+def _pick(**names: str) -> Callable[[Mapping[str, Value]], dict[str, Value]]:
+    return lambda values: {name: values[field] for name, field in names.items()}
+
+
+REMINDERS: Mapping[ReminderKind, Reminder] = {
+    "due": Reminder(
+        "repayment_due",
+        _every_day,
+        lambda ledger, day, after: ledger.due(day + timedelta(days=1), day + timedelta(days=DAYS_AHEAD), after),
+        _pick(tail="tail", date="next_date", amount="next_amount"),
+        lambda values, day: f"{values['tail']} {values['next_date']}",
+    ),
+    "overdue": Reminder(
+        "overdue",
+        _every_day,
+        lambda ledger, day, after: ledger.overdue(after),
+        _pick(tail="tail", count="overdue_count", amount="overdue_amount"),
+        lambda values, day: f"{values['tail']} {day:%Y-%m} {values['overdue_count']}",
+    ),
+    "behind": Reminder(
+        "employer_behind",
+        _month_begins,
+        lambda ledger, day, after: ledger.behind(_last_month(day), after),
+        _pick(tail="tail", paid_to="paid_to", months="arrears_months", amount="arrears_amount"),
+        lambda values, day: _last_month(day),
+    ),
+    "certificate": Reminder(
+        "certificate_ending",
+        _every_day,
+        lambda ledger, day, after: ledger.certificates_ending(day, day + timedelta(days=CERTIFICATE_DAYS), after),
+        _pick(tail="tail", date="certificate_ends"),
+        lambda values, day: f"{values['certificate_ends']}",
+    ),
+    "interest": Reminder(
+        "interest",
+        _july_begins,
+        lambda ledger, day, after: ledger.interest(date(day.year, 6, 30), after),
+        _pick(tail="tail", date="date", amount="interest", balance="balance"),
+        lambda values, day: f"{day.year}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far one day's reminders of a kind are."""
+
+    kind: ReminderKind
+    day: date
+    after: str
+    counts: Counts
+    done_at: datetime | None
+
+
+class Reminders:
+    """Does the day's reminders. Any number of processes may: each run is one's at a time."""
+
+    def __init__(
+        self, store: Store, sender: Sender, ledger: Ledger | None, at: time | None, kinds: frozenset[ReminderKind]
+    ) -> None:
+        self.store, self.sender = store, sender
+        self._ledger, self._at, self._kinds = ledger, at, kinds
+
+    async def tick(self) -> None:
+        """Do what is due today and not done; for the housekeeper. Without an hour to do it at, nothing is."""
+        local = self._now().astimezone(HOME)
+        if self._at is None or self._ledger is None or local.time() < self._at:
+            return
+        for kind in KINDS:
+            day = REMINDERS[kind].occasion_day(local.date()) if kind in self._kinds else None
+            if day and (run := await self._claim(kind, day)):
+                await self._finish(run)
+
+    def in_season(self) -> list[ReminderKind]:
+        """What there is an occasion for today, whatever is set."""
+        today = self._now().astimezone(HOME).date()
+        return [kind for kind in KINDS if REMINDERS[kind].occasion_day(today)]
+
+    async def now(self, kind: ReminderKind) -> Counts:
+        """Do a kind now, whatever the hour and the day, from the beginning. Raises `LedgerAway`."""
+        today = self._now().astimezone(HOME).date()
+        day = REMINDERS[kind].occasion_day(today) or today
+        run = await self._claim(kind, day, again=True)
+        if run is None:
+            raise Refused("reminders_under_way")
+        try:
+            return (await self._follow(run)).counts
+        except LedgerAway:
+            await self._let_go(run)
+            raise
+
+    async def dry(self, kind: ReminderKind) -> Counts:
+        """What `now` would do, without doing it. Raises `LedgerAway`."""
+        today = self._now().astimezone(HOME).date()
+        day, counts = REMINDERS[kind].occasion_day(today) or today, Counts()
+        async for page in REMINDERS[kind].pages(self._there(), day, ""):
+            messages = self._messages(kind, day, page.occasions, counts)
+            async with self.store.read() as connection:
+                wanted = await self._wanted(connection, messages, counts)
+                known = await self._known(connection, wanted)
+            counts.repeated += known
+            counts.queued += len(wanted) - known
+        return counts
+
+    async def runs(self, most: int = 30) -> Sequence[Run]:
+        """The latest runs, newest first."""
+        wanted = select(reminder_run).order_by(reminder_run.c.day.desc(), reminder_run.c.kind).limit(most)
+        async with self.store.read() as connection:
+            return [_run(row) for row in await connection.execute(wanted)]
+
+    async def _claim(self, kind: ReminderKind, day: date, *, again: bool = False) -> Run | None:
+        """The run of a day, if it is ours to do: not done (unless `again`), and in nobody's hands."""
+        now = self._now()
+        fresh = {"kind": kind, "day": day, "after": "", "counts": json.dumps(asdict(Counts()))}
+        mine = (reminder_run.c.kind == kind, reminder_run.c.day == day)
+        async with self.store.write() as connection:
+            await connection.execute(self.store.insert_new(reminder_run), [fresh])
+            row = (await connection.execute(select(reminder_run).where(*mine).with_for_update())).one()
+            if (row.done_at and not again) or (row.lease_until and row.lease_until > now):
+                return None
+            begin = fresh | {"done_at": None} if again else {}
+            change = update(reminder_run).where(*mine).values(**begin, lease_until=now + _LEASE)
+            row = (await connection.execute(change.returning(*reminder_run.c))).one()
+        return _run(row)
+
+    async def _finish(self, run: Run) -> None:
+        try:
+            run = await self._follow(run)
+        except LedgerAway:
+            await self._let_go(run)  # how far it was is on the disk; the next tick goes on
+            log.warning("reminders.ledger_away", kind=run.kind)
+            return
+        log.info("reminders.done", kind=run.kind, **asdict(run.counts))
+
+    async def _follow(self, run: Run) -> Run:
+        """From where a run is to its end."""
+        async for page in REMINDERS[run.kind].pages(self._there(), run.day, run.after):
+            run = await self._queue(run, page)
+        done = Run(run.kind, run.day, run.after, run.counts, self._now())
+        async with self.store.write() as connection:
+            await self._save(connection, done, lease=False)
+        return done
+
+    async def _queue(self, run: Run, page: Page) -> Run:
+        """One page into the outbox, and the cursor after it: both or neither."""
+        counts = Counts(**asdict(run.counts))
+        messages = self._messages(run.kind, run.day, page.occasions, counts)
+        async with self.store.write() as connection:
+            wanted = await self._wanted(connection, messages, counts)
+            added = await self.sender.outbox.add_within(connection, wanted) if wanted else []
+            counts.repeated += sum(each.duplicate for each in added)
+            counts.queued += sum(not each.duplicate for each in added)
+            further = Run(run.kind, run.day, page.last, counts, None)
+            await self._save(connection, further, lease=True)
+        self.sender.outbox.announce(wanted)
+        for name, before in asdict(run.counts).items():
+            metrics.REMINDERS.labels(run.kind, name).inc(getattr(counts, name) - before)
+        return further
+
+    def _messages(self, kind: ReminderKind, day: date, occasions: Sequence[Occasion], counts: Counts) -> list[Message]:
+        """A message for everybody who can be texted."""
+        messages = []
+        for occasion in occasions:
+            counts.found += 1
+            if not (phone := phone_of(occasion.person)):
+                counts.no_phone += 1
+                continue
+            try:
+                messages.append(self.sender.compose(_wish(kind, day, phone, occasion)))
+            except Refused as fault:
+                counts.refused += 1
+                log.warning("reminders.refused", kind=kind, reason=fault.reason)
+        return messages
+
+    async def _wanted(self, connection: AsyncConnection, messages: Sequence[Message], counts: Counts) -> list[Message]:
+        """Those who have not turned this kind of notice off."""
+        hashes = {self.store.phone(each.to) for each in messages if each.kind}
+        off: set[tuple[bytes, str]] = set()
+        if hashes:
+            found = select(opt_out.c.to_hash, opt_out.c.kind).where(opt_out.c.to_hash.in_(hashes))
+            off = {(to_hash, kind) for to_hash, kind in await connection.execute(found)}
+        wanted = [each for each in messages if not off & _ways_off(self.store.phone(each.to), each.kind)]
+        counts.turned_off += len(messages) - len(wanted)
+        return wanted
+
+    async def _known(self, connection: AsyncConnection, messages: Sequence[Message]) -> int:
+        """How many of these have been queued before."""
+        hashes = [key_hash(each.client, each.key) for each in messages]
+        found = await connection.execute(select(message.c.id).where(message.c.key_hash.in_(hashes)))
+        return len(found.all())
+
+    async def _let_go(self, run: Run) -> None:
+        mine = update(reminder_run).where(reminder_run.c.kind == run.kind, reminder_run.c.day == run.day)
+        async with self.store.write() as connection:
+            await connection.execute(mine.values(lease_until=None))
+
+    async def _save(self, connection: AsyncConnection, run: Run, *, lease: bool) -> None:
+        mine = update(reminder_run).where(reminder_run.c.kind == run.kind, reminder_run.c.day == run.day)
+        until = self._now() + _LEASE if lease else None
+        values = {"after": run.after, "counts": json.dumps(asdict(run.counts)), "done_at": run.done_at}
+        await connection.execute(mine.values(**values, lease_until=until))
+
+    def _now(self) -> datetime:
+        return self.sender.outbox.clock()
+
+    def _there(self) -> Ledger:
+        if self._ledger is None:
+            raise LedgerAway("no ledger")
+        return self._ledger
+
+
+def _wish(kind: ReminderKind, day: date, phone: str, occasion: Occasion) -> Wish:
+    reminder, account = REMINDERS[kind], occasion.person.account
+    key = f"{kind} {account} {reminder.once(occasion.values, day)}"
+    return Wish(phone, reminder.template, reminder.params(occasion.values), CLIENT, key, account=account)
+
+
+def _ways_off(to_hash: bytes, kind: str) -> set[tuple[bytes, str]]:
+    return {(to_hash, kind), (to_hash, "*")} if kind else set()
+
+
+def _run(row: Any) -> Run:
+    return Run(row.kind, row.day, row.after, Counts(**json.loads(row.counts)), row.done_at)
