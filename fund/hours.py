@@ -63,6 +63,11 @@ Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "
 InYear = Annotated[
     tuple[int, int], BeforeValidator(_month_day), WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"})
 ]
+def _list(value: object) -> object:
+    """A list whose last line was taken away is empty; one name needs no brackets."""
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -104,7 +109,7 @@ class TimetableWritten(_Open):
 
     note: Annotated[str, Field(min_length=1)]
     example: bool = False
-    seasons: list[SeasonWritten] = []
+    seasons: Annotated[list[SeasonWritten], BeforeValidator(_list)] = []
 
 
 class DaysWritten(_Strict):
@@ -113,7 +118,7 @@ class DaysWritten(_Strict):
     first: Day = Field(alias="from")
     last: Day | None = Field(None, alias="to")
     reason: Annotated[str, Field(min_length=1)]
-    only: list[Name] = []
+    only: Annotated[list[Name], BeforeValidator(_list)] = []
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -134,8 +139,8 @@ class HoursFile(_Strict):
     """`flows/hours.yaml`. Public holidays and make-up working days are known and need not be written."""
 
     timetables: Annotated[dict[Name, TimetableWritten], Field(min_length=1)]
-    closures: list[ClosureWritten] = []
-    extra_days: list[DaysWritten] = []
+    closures: Annotated[list[ClosureWritten], BeforeValidator(_list)] = []
+    extra_days: Annotated[list[DaysWritten], BeforeValidator(_list)] = []
 
 
 _NAMES = frozenset(

@@ -1,6 +1,7 @@
 """`hotline check`, `test` and `diff`: the flows of a folder, told in words."""
 
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +39,16 @@ def load_folder(settings: Settings, folder: Path | None) -> Loaded:
         zh = "这是一个文件;请给出流程所在的目录,如 flows" if folder.exists() else "没有这个目录"
         en = "a file: give the folder of the flows" if folder.exists() else "there is no such folder"
         return Loaded(None, [Fault(str(folder), 1, zh, en)])
-    return load_files(settings, read_folder(folder), str(folder))
+    loaded = load_files(settings, read_folder(folder), str(folder))
+    loaded.faults[:0] = _unread(folder)
+    return loaded
+
+
+def _unread(folder: Path) -> list[Fault]:
+    """Files that look like flows and are not read, for the end of their name."""
+    odd = [path for path in sorted(folder.iterdir()) if re.search(r"\.(yml|ya?ml\.\w+)$|\.YAML$", path.name)]
+    zh, en = "没有读这个文件:文件名要以 .yaml 结尾", "not read: the name must end in .yaml"
+    return [Fault(str(path), 1, zh, en, warning=True) for path in odd]
 
 
 def load_files(settings: Settings, files: Files, folder: str = "flows") -> Loaded:

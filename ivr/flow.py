@@ -73,6 +73,11 @@ def _moment(value: str) -> str:
     return value
 
 
+def _list(value: object) -> object:
+    """A list whose last line was taken away is empty."""
+    return [] if value is None else value
+
+
 def _few_keys(value: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     if any(not 1 <= low <= high <= 32 for low, high in value):
         raise ValueError("keys")
@@ -403,7 +408,7 @@ class FlowFile(_Strict):
     longest_call: LongestCall | None = None
     deepest_menu: Annotated[int, Field(ge=1, le=9)] | None = None
     nodes: Annotated[dict[Name, Node], Field(min_length=1)]
-    tests: list[FlowTest] = []
+    tests: Annotated[list[FlowTest], BeforeValidator(_list)] = []
 
 
 class Fact(_Strict):

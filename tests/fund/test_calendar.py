@@ -247,3 +247,38 @@ def test_an_extra_day_that_is_a_working_day_anyway() -> None:
     text = PEOPLE.replace("2026-03-07", "2026-10-10")
     made, faults = read_hours(parse(text.encode(), "f"))
     assert made and [fault.warning for fault in faults] == [True] and "本来就是工作日" in faults[0].zh
+
+
+def test_an_emptied_list_and_a_single_name() -> None:
+    made = calendar_of("""\
+timetables:
+  people: {note: 人工服务, working_days: 9:00-17:00, seasons: }
+closures:
+  - {from: 2026-03-04, reason: 搬迁, only: people}
+extra_days:
+""")
+    assert not made.is_open("people", at("2026-03-04 10:00")) and made.extra_days == ()
+
+
+LINES = PEOPLE.splitlines()
+SCRAPS = ["", "\t", "- ", "：", ":", "#", "*", '"', "{", "}", "[", "no", "0", "null", "24:00", "2026-02-30"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 40), st.sampled_from(SCRAPS), st.booleans()),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_any_slip_is_taken_up_or_told(slips: list[tuple[int, int, str, bool]]) -> None:
+    lines = list(LINES)
+    for where, column, scrap, instead in slips:
+        line = lines[where]
+        lines[where] = scrap if instead else line[:column] + scrap + line[column:]
+    made, faults = read_hours(parse("\n".join(lines).encode(), "f"))
+    assert made or any(not fault.warning for fault in faults)
+    assert all(1 <= fault.line <= len(LINES) + 1 for fault in faults)
+    if made:
+        for name in made.timetables:
+            made.next_opening(name, at("2026-03-02 10:00"))
