@@ -18,6 +18,7 @@ from ivr.lines.twilio_turns import Turns
 from ivr.lines.twiml import Sound
 from ivr.prompts import Prompts
 from ivr.utterance import Utterance
+from sms.housekeeping import Chore, Housekeeper
 
 
 @asynccontextmanager
@@ -44,9 +45,12 @@ async def twilio_line(
     voice = TwilioVoice(switchboard, turns, speak, chosen, url, tapes=recordings)
     gate = twilio_http.Gate(chosen, public, settings.trusted_proxies)
     app.add_routes([*twilio_http.routes(voice, gate, chosen), *twilio_http.tape_routes(recordings)])
+    chores = Housekeeper([Chore("end forgotten calls", 600, voice.end_forgotten)])
+    chores.start()
     try:
         yield
     finally:
+        await chores.stop()
         await voice.stop()
         await recordings.stop()
 

@@ -129,10 +129,11 @@ class Switchboard:
             call.state.outcome = "transferred" if with_people else call.state.outcome
             await self._end(call)
 
-    async def waits_for(self, call_id: str) -> str:
-        """What a parked call waits for: a word of `State.waiting`, `over` when there is none."""
+    async def parked(self, call_id: str) -> tuple[Flow, State | None]:
+        """The flow and the state of a call between two steps; no state when it has ended."""
         state = await self._records.resume(call_id)
-        return state.waiting if state else "over"
+        flow = await self._flows.version(state.version) if state else None
+        return flow or self._flows.current, state
 
     async def _part(self, call: Call, flow: Flow) -> None:
         """The caller is gone. What they left is still asked of the world, once; nobody waits for the answer."""

@@ -11,10 +11,10 @@ first "please wait", then, when Twilio asks again, the rest. Whatever fails, the
 import asyncio
 import time
 from asyncio import Task
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -23,12 +23,12 @@ from ivr.actions import Action, HangUp, Listen, LookUp, Record, Say, Transfer
 from ivr.call import Switchboard, china_now
 from ivr.events import Event, Recorded
 from ivr.line import Parked
-from ivr.lines import twiml
+from ivr.lines import twilio_waiting, twiml
 from ivr.lines.twilio_asked import Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_tapes import TwilioTapes
 from ivr.lines.twilio_turns import Answer, Away, Claim, Turns
-from ivr.lines.twiml import Sound, Ways
+from ivr.lines.twiml import Sound, Sounds, Ways
 from ivr.utterance import Utterance
 
 log = structlog.get_logger()
@@ -37,6 +37,7 @@ DESPAIR_SECONDS = 25.0  # a turn without a word for so long has failed
 FOLLOW_SECONDS = 0.2  # how often a turn that another node takes is looked at
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
 PARTING_SECONDS = 30.0  # how long the end of a call waits for the recording it broke off
+FORGOTTEN = timedelta(hours=5)  # no call at Twilio is longer than four hours
 MOST_REMEMBERED = 10_000
 Speak = Callable[[Utterance], Awaitable[Sound]]
 
@@ -180,10 +181,45 @@ class TwilioVoice:
         turn = self._here.get(call_id)
         if turn and turn.task:
             await asyncio.wait({turn.task}, timeout=self._answer_seconds)
-        if await self._switchboard.waits_for(call_id) != "record":
+        _, state = await self._switchboard.parked(call_id)
+        if not state or state.waiting != "record":
             await self._end(call_id)
         elif call_id not in self._parting:
             self._parting[call_id] = asyncio.create_task(self._end_later(call_id))
+
+    async def wait(self, call_id: str, n: int, keys: str, form: Mapping[str, str]) -> str:
+        """What a caller hears who waits in a queue at Twilio, since turn `n`; one of `keys` leads out of it."""
+        pressed = form.get("Digits", "")[:1]
+        if pressed and pressed in keys:
+            await self._note_leaving(call_id, n, pressed)
+            return twilio_waiting.leave()
+        says, sounds = await self._waiting_words(call_id, keys, form)
+        return twilio_waiting.wait(says, sounds, self._settings, Ways(self._url, n, 0), keys)
+
+    async def _waiting_words(self, call_id: str, keys: str, form: Mapping[str, str]) -> tuple[list[Say], Sounds]:
+        try:
+            flow, state = await self._switchboard.parked(call_id)
+            says = twiml.breaths(twilio_waiting.words(flow, state.language if state else "zh", keys, form))
+            return says, {say.utterance: await self._speak(say.utterance) for say in says}
+        except Exception:  # the music plays on
+            log.exception("twilio_wait_failed", call=call_id)
+            return [], {}
+
+    async def _note_leaving(self, call_id: str, n: int, key: str) -> None:
+        """For the turn that comes next, here or on another node."""
+        turn = self._here.get(call_id)
+        if turn and turn.answer:
+            turn.answer = replace(turn.answer, left_by=key)
+        with suppress(Away):
+            if answer := await self._turns.latest(call_id):
+                await self._turns.answer(call_id, n, replace(answer, left_by=key))
+
+    async def end_forgotten(self) -> None:
+        """End calls of whose end Twilio has told nobody: no status callback is set, or it was lost."""
+        with suppress(Away):
+            for call_id in await self._turns.forgotten(self._clock() - FORGOTTEN):
+                log.warning("twilio_call_forgotten", call=call_id)
+                await self._end(call_id)
 
     async def recorded(self, call_id: str, tape: str, url: str) -> None:
         """A recording is ready at Twilio."""
@@ -223,10 +259,18 @@ class TwilioVoice:
                 turn.over = True
                 await turn.set(Answer(twiml.hung_up()))
                 return
+            if asked.result == "leave":
+                asked = replace(asked, left_by=await self._left_by(asked.call_id, before))
             await self._take(turn, asked, await self._claim(turn, asked, before))
         except Exception:  # whatever it was, the caller reaches a person
             log.exception("twilio_turn_failed", call=asked.call_id, turn=asked.n)
             await turn.set(Answer(twiml.fallback(self._settings)))
+
+    async def _left_by(self, call_id: str, before: _Turn | None) -> str:
+        with suppress(Away):
+            if answer := await self._turns.latest(call_id):
+                return answer.left_by
+        return before.answer.left_by if before and before.answer else ""
 
     async def _claim(self, turn: _Turn, asked: Asked, before: _Turn | None) -> Claim:
         """The turn, once it is ours or somebody has answered it."""

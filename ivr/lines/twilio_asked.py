@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fund.phone import caller_number
-from ivr.events import Event, Keys, Recorded, Served, Silence, TransferFailed
+from ivr.events import Event, Keys, LeftQueue, Recorded, Served, Silence, TransferFailed
 from ivr.keys import ALLOWED
 
 ENDED = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})  # CallStatus
@@ -34,6 +34,7 @@ class Asked:
     told: Mapping[str, int] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     tape: str = ""  # what was recorded is kept under this name
+    left_by: str = ""  # the key by which the caller has left a queue
 
     @property
     def part(self) -> int | None:
@@ -74,6 +75,8 @@ class Asked:
             return None
         if self.tape:
             return Recorded(float(self.form.get("RecordingDuration") or 0), at)
+        if self.left_by:
+            return LeftQueue(self.left_by, at)
         if self.result in NOT_REACHED:
             return TransferFailed(NOT_REACHED[self.result], at)
         if self.result:

@@ -24,6 +24,7 @@ from ivr.lines.twilio import TwilioVoice
 from ivr.lines.twilio_asked import ENDED, Asked
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_tapes import TwilioTapes
+from ivr.transferring import CHOICES
 
 log = structlog.get_logger()
 PATH = "/twilio/voice"
@@ -91,6 +92,13 @@ def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> lis
             log.exception("twilio_request_failed", call=form["CallSid"])
             return _xml(twiml.fallback(settings))
 
+    async def wait(request: web.Request) -> web.Response:
+        form = await gate.form(request)
+        if form is None:
+            return web.Response(status=403)
+        keys = "".join(key for key in request.query.get("keys", "") if key in CHOICES)
+        return _xml(await voice.wait(form["CallSid"], int(request.match_info["n"]), keys, form))
+
     async def status(request: web.Request) -> web.Response:
         form = await gate.form(request)
         if form is None:
@@ -113,6 +121,7 @@ def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> lis
     return [
         web.post(f"{PATH}/start", turn),
         web.post(f"{PATH}/turn/{{n:[0-9]{{1,6}}}}", turn),
+        web.post(f"{PATH}/wait/{{n:[0-9]{{1,6}}}}", wait),
         web.post(f"{PATH}/status", status),
         web.post(f"{PATH}/recording", recording),
         web.get("/twilio/fallback.xml", fallback),

@@ -35,6 +35,11 @@ class TwilioVoiceSettings(BaseModel):
         {"zh": "cmn-CN Polly.Zhiyu-Neural", "en": "en-US Polly.Joanna-Neural"},
         description="language and voice of Twilio's; the Chinese one also speaks in the fallback document",
     )
+    music: str = Field(
+        "http://com.twilio.sounds.music.s3.amazonaws.com/MARKOVICHAMP-Borghestral.mp3",
+        pattern=r"^https?://\S+$",
+        description="for callers who wait in a queue at Twilio; after each piece they hear their place",
+    )
     pins: Literal["keyed", "people"] = Field(
         "keyed", description="Twilio sees what is keyed; people: a person is dialled where a PIN or code is asked for"
     )

@@ -37,6 +37,7 @@ class Answer:
     first: str
     more: str = ""  # empty: the first words are all
     last: str = ""
+    left_by: str = ""  # the key by which a caller has left the queue that this answer led to
 
     @property
     def done(self) -> bool:
@@ -74,7 +75,7 @@ class Turns:
                 return Claim("ours")
             if await _changed(connection, self._insert(twilio_turns).values(fresh).on_conflict_do_nothing()):
                 if not n:
-                    await connection.execute(delete(twilio_turns).where(row.claimed_at < now - KEPT))
+                    await connection.execute(delete(twilio_turns).where(row.claimed_at < now - KEPT, row.over))
                 return Claim("ours")
             if await _changed(connection, orphan.values(claimed_at=now)):
                 return Claim("adopted")
@@ -94,6 +95,24 @@ class Turns:
         kept = update(twilio_turns).where(row.call_id == call_id, row.n == n, ~row.over)
         kept = kept.values(answer=sealed, done=answer.done, over=over)
         return await self._asked(lambda connection: _changed(connection, kept))
+
+    async def latest(self, call_id: str) -> Answer | None:
+        """The answer of the call's present turn."""
+        query = select(twilio_turns.c.answer).where(twilio_turns.c.call_id == call_id)
+
+        async def find(connection: AsyncConnection) -> Answer | None:
+            return self._opened((await connection.execute(query)).scalar_one_or_none())
+
+        return await self._asked(find)
+
+    async def forgotten(self, since: datetime) -> list[str]:
+        """Calls that have not ended, and of which nothing was heard since."""
+        query = select(twilio_turns.c.call_id).where(twilio_turns.c.claimed_at < since, ~twilio_turns.c.over)
+
+        async def find(connection: AsyncConnection) -> list[str]:
+            return list((await connection.execute(query)).scalars())
+
+        return await self._asked(find)
 
     async def close(self, call_id: str, now: datetime) -> None:
         """Nothing happens to the call any more, were it heard of or not."""

@@ -53,6 +53,10 @@ class Ways:
         """This turn: its first words (0), or what comes after those that keep company during a look-up (1)."""
         return f"{self.turns}/{self.n}?part={part}"
 
+    def waiting(self, keys: str) -> str:
+        """Where Twilio asks what a caller hears who waits in a queue, and tells which of `keys` they press."""
+        return f"{self.turns.rpartition('/')[0]}/wait/{self.n}" + (f"?{urlencode({'keys': keys})}" if keys else "")
+
     def recording(self, tape: str) -> str:
         """Where Twilio tells that a recording is ready."""
         return f"{self.turns.rpartition('/')[0]}/recording?tape={tape}"
@@ -84,9 +88,9 @@ def respond(actions: Sequence[Action], sounds: Sounds, settings: TwilioVoiceSett
             _listen(response, says, listen, speaker, ways)
         case Record() as record:
             _record(response, record, ways)
-        case Transfer(to):
+        case Transfer(to, keys):
             place = e164(to) if to.isdigit() else settings.place(to)
-            _hand_over(response, place, settings, action=ways.onward(), method="POST")
+            _hand_over(response, place, settings, ways.waiting(keys), action=ways.onward(), method="POST")
         case LookUp():
             response.redirect(ways.again(1), method="POST")
         case HangUp():
@@ -122,6 +126,11 @@ def fallback(settings: TwilioVoiceSettings) -> str:
     language, voice = settings.voice("zh")
     response.say(NOT_REACHED, language=language, voice=voice)
     return str(response)
+
+
+def speak(into: Any, says: Sequence[Say], sounds: Sounds, settings: TwilioVoiceSettings) -> None:
+    """Say these, in a response or a `<Gather>`."""
+    _Speaker(sounds, settings).speak(into, says)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +192,9 @@ def _record(response: Any, record: Record, ways: Ways) -> None:
     response.redirect(onward, method="POST")  # an empty recording asks for nothing
 
 
-def _hand_over(response: Any, place: str, settings: TwilioVoiceSettings, **after: str) -> None:
+def _hand_over(response: Any, place: str, settings: TwilioVoiceSettings, wait_url: str = "", **after: str) -> None:
     if place.startswith("queue:"):
-        response.enqueue(place.removeprefix("queue:"), **after)
+        response.enqueue(place.removeprefix("queue:"), wait_url=wait_url, wait_url_method="POST", **after)
         return
     people = place.split(",")
     dial = response.dial(

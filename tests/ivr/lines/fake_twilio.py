@@ -29,6 +29,7 @@ ACCOUNT, TOKEN = "AC" + "0" * 32, "twilio-auth-token"
 PUBLIC = "https://hotline.example"
 FALLBACK = f"{PUBLIC}/twilio/fallback.xml"
 START, STATUS = f"{PUBLIC}/twilio/voice/start", f"{PUBLIC}/twilio/voice/status"
+MUSIC = "https://music.example/hold.mp3"
 MOST_REQUESTS = 60  # in a row without the caller doing anything: a loop
 
 KNOWN = {
@@ -292,7 +293,7 @@ class TwilioPhone:
                 case "Redirect":
                     return urljoin(self._base, verb.text or ""), {}
                 case "Dial" | "Enqueue":
-                    result = self._hand_over(verb)
+                    result = await self._hand_over(verb)
                     if result == "hangup":
                         break
                     if verb.get("action"):
@@ -332,6 +333,9 @@ class TwilioPhone:
             self.heard.append(verb.text or "")
         elif verb.tag == "Play":
             address = (verb.text or "").strip()
+            if address == MUSIC:
+                self.heard.append("♪")
+                return
             self.played.append(await self._sound(address))
             self.heard.append(self.words(address))
 
@@ -344,13 +348,30 @@ class TwilioPhone:
             assert sound.getnframes() > 0
         return body
 
-    def _hand_over(self, verb: ElementTree.Element) -> str:
+    async def _hand_over(self, verb: ElementTree.Element) -> str:
+        """What `people` says next; `keys 92` is the caller pressing 9, then 2, while waiting in a queue."""
         result = self.people.pop(0)
-        if verb.tag == "Enqueue":
-            self.queued.append(verb.text or "")
-        else:
+        if verb.tag == "Dial":
             self.dialled += [number.text or "" for number in verb] or [verb.text or ""]
-        return result
+            return result
+        self.queued.append(verb.text or "")
+        word, _, keys = result.partition(" ")
+        return await self._wait_in_queue(verb.get("waitUrl"), keys) if word == "keys" else result
+
+    async def _wait_in_queue(self, url: str | None, keys: str) -> str:
+        assert url
+        place = {"QueuePosition": "3", "CurrentQueueSize": "3", "AvgQueueTime": "50", "QueueTime": "10"}
+        for key in ("", *keys):
+            document = await self._fetch(url, place | ({"Digits": key, "FinishedOnKey": ""} if key else {}))
+            if document.find("Leave") is not None:
+                return "leave"
+            assert {verb.tag for verb in document} <= {"Gather", "Play", "Say", "Pause", "Redirect", "Hangup", "Leave"}
+            gather = document.find("Gather")
+            assert gather is not None
+            for nested in gather:
+                await self._hear(nested)
+            url = gather.get("action", "")
+        raise AssertionError("still in the queue")
 
 
 def _collect(gather: ElementTree.Element, keys: str) -> tuple[str, str, str]:

@@ -323,6 +323,62 @@ async def test_a_queue_at_twilio(database: AsyncEngine, result: str, heard: str)
         assert phone.queued == ["people"] and not phone.dialled and heard in phone.heard[-1]
 
 
+QUEUE_FLOW = flow_of(
+    {
+        "nodes": {
+            "start": {"menu": {"1": {"say": "人工", "go": "agent"}}},
+            "agent": {"transfer": "general", "callback": "call_back", "message": "note", "failed": "failed"},
+            "call_back": {"hang_up": "我们给您回电。"},
+            "note": {"hang_up": "请留言。"},
+            "failed": {"hang_up": "没有接通。"},
+        }
+    }
+)
+
+
+@pytest.mark.parametrize(("keys", "heard"), [("2", "我们给您回电。"), ("73", "请留言。")])
+async def test_a_key_leads_out_of_the_queue(database: AsyncEngine, keys: str, heard: str) -> None:
+    """The caller hears their place and what may be done instead; the next turn may be another node's."""
+    queues = {"general": "queue:people"}
+    async with (
+        node(database, QUEUE_FLOW, queues=queues) as first,
+        node(database, QUEUE_FLOW, queues=queues) as second,
+        TwilioPhone({PUBLIC: [first.url, second.url]}, people=[f"keys {keys}"], doubles=True) as phone,
+    ):
+        await phone.start()
+        await phone.press("1")
+        assert phone.queued == ["people"] and phone.said.count("♪") == len(keys)
+        assert "您前面还有两位来电人，预计等待约三分钟。由我们给您回电，请按2。留言，请按3。" in phone.said
+        assert phone.over and phone.heard[-1] == heard
+
+
+async def test_calls_that_nobody_has_ended(database: AsyncEngine) -> None:
+    clock = Clock()
+    async with node(database, FLOW, clock=clock) as here, TwilioPhone({PUBLIC: here.url}) as phone:
+        await phone.start()
+        await here.voice.end_forgotten()
+        assert await outcome(database, phone.call_sid) == ("", False)
+        clock.now += timedelta(hours=6)
+        await here.voice.end_forgotten()
+        assert await outcome(database, phone.call_sid) == ("hung_up", True)
+
+
+async def test_two_nodes_asked_at_the_same_moment(database: AsyncEngine) -> None:
+    async with (
+        node(database, FLOW) as first,
+        node(database, FLOW) as second,
+        TwilioPhone({PUBLIC: first.url}) as phone,
+    ):
+        await phone.start()
+        url = f"{PUBLIC}/twilio/voice/turn/1?most=1"
+        places = [here.url + url.removeprefix(PUBLIC) for here in (first, second)] * 4
+        answers = await asyncio.gather(*(phone.post(url, {"Digits": "1"}, where=place) for place in places))
+        assert len(set(answers)) == 1 and "第二层" in answers[0][1]
+        async with database.connect() as connection:
+            nodes = (await connection.execute(text("SELECT node FROM call_steps ORDER BY n"))).scalars().all()
+        assert nodes == ["main/start", "main/main", "main/one"]
+
+
 async def test_several_people_are_dialled_in_order(database: AsyncEngine) -> None:
     clock, queues = Clock(), {"general": "+8651111111111,sip:seat@centre.example"}
     async with node(database, FLOW, clock=clock, queues=queues) as here, TwilioPhone({PUBLIC: here.url}) as phone:

@@ -62,7 +62,8 @@ DOCUMENTS: list[tuple[str, list[Action], str]] = [
     (
         "a queue at Twilio",
         [Transfer("general")],
-        '<Enqueue action="https://h.example/twilio/voice/turn/5" method="POST">front</Enqueue>',
+        '<Enqueue action="https://h.example/twilio/voice/turn/5" method="POST" '
+        'waitUrl="https://h.example/twilio/voice/wait/4" waitUrlMethod="POST">front</Enqueue>',
     ),
     (
         "a number outside",

@@ -32,7 +32,7 @@ from ivr.tables import calls
 from ivr.utterance import Utterance
 from ivr.world import World
 from tests.ivr.golden import BEGIN
-from tests.ivr.lines.fake_twilio import ACCOUNT, PUBLIC, TOKEN, TwilioPhone
+from tests.ivr.lines.fake_twilio import ACCOUNT, MUSIC, PUBLIC, TOKEN, TwilioPhone
 
 PRIVACY = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
 PEOPLE = "+8651112345678"
@@ -55,6 +55,7 @@ class Node:
 
     url: str
     records: CallRecords
+    voice: TwilioVoice
 
 
 class NoAnswers:
@@ -77,7 +78,7 @@ class Waiting:
 
 
 def settings(**given: Any) -> TwilioVoiceSettings:
-    base = {"account_sid": ACCOUNT, "auth_token": TOKEN, "people": PEOPLE, "speak": "say"}
+    base = {"account_sid": ACCOUNT, "auth_token": TOKEN, "people": PEOPLE, "speak": "say", "music": MUSIC}
     return TwilioVoiceSettings.model_validate(base | given)
 
 
@@ -119,7 +120,7 @@ async def node(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield Node(f"http://127.0.0.1:{runner.addresses[0][1]}", records)
+        yield Node(f"http://127.0.0.1:{runner.addresses[0][1]}", records, voice)
     finally:
         await runner.cleanup()
         await voice.stop()
