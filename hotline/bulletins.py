@@ -52,7 +52,7 @@ def ending(text: str, now: datetime) -> datetime:
 
 
 def preview(prompts: Prompts, text: str) -> Preview:
-    """Make the sound, as every prompt is made; the first caller then hears it at once. Raises `VoiceFault`."""
+    """Make the sound, so that the first caller hears it at once. For a thread, or a command. Raises `VoiceFault`."""
     text = " ".join(text.split())
     prompt = prompts.make(said(text))
     return Preview(reading(text), prompt.seconds, prompt.wav)
