@@ -445,6 +445,9 @@ class FactsFile(_Strict):
     facts: dict[Name, Fact]
 
 
+_OPENS: Mapping[Language, tuple[str, str]] = {"zh": ("现在", "恢复服务之后"), "en": ("now", "later")}
+
+
 @dataclass(frozen=True)
 class Flow:
     """A checked `flows/` folder, ready to play. `version` is a hash of its sources."""
@@ -505,9 +508,10 @@ class Flow:
             case "hours", _, table if table in self.hours.timetables:
                 return "text", hours_words(self.hours, table, at.date(), language)
             case "opens", _, table if table in self.hours.timetables:
-                if opening := self.hours.next_opening(table, at):
-                    return "when", When(at.date(), opening)
-                return "text", "恢复服务之后" if language == "zh" else "later"
+                opening = self.hours.next_opening(table, at)
+                if opening is None or opening <= at:
+                    return "text", _OPENS[language][opening is None]
+                return "when", When(at.date(), opening)
         return None
 
     def known_names(self) -> set[str]:

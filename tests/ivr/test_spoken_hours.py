@@ -5,8 +5,10 @@ from datetime import date, datetime
 import pytest
 
 from fund.calendar import CHINA, Calendar, Season, Timetable
+from ivr.flow import Flow, FlowFile
 from ivr.speech import Language, When, joined, speak
 from ivr.spoken_hours import hours_words
+from ivr.utterance import fill
 
 DAY = ((540, 720), (810, 1020))
 TABLES = {
@@ -54,3 +56,20 @@ def test_a_moment_to_come(moment: str, zh: str, en: str) -> None:
     when = When(date(2026, 3, 2), datetime.fromisoformat(moment).replace(tzinfo=CHINA))
     assert joined(speak("when", when)) == zh
     assert joined(speak("when", when, "en"), "en") == en
+
+
+@pytest.mark.parametrize(
+    ("moment", "name", "words"),
+    [
+        ("2026-03-02 10:00", "people", "现在有人接听"),
+        ("2026-03-02 12:30", "people", "今天下午一点三十分有人接听"),
+        ("2026-03-02 10:00", "never", "恢复服务之后有人接听"),
+    ],
+)
+def test_a_sentence_says_when_it_opens(moment: str, name: str, words: str) -> None:
+    home = FlowFile.model_validate({"title": "热线", "nodes": {"start": {"hang_up": "再见"}}})
+    flow = Flow("1", {"main": home}, {}, {}, hours=Calendar(TABLES))
+    value = flow.known(f"opens.{name}", "zh", datetime.fromisoformat(moment).replace(tzinfo=CHINA))
+    assert value
+    pieces = fill("{opens}有人接听", {"opens": value}, personal=False)
+    assert "".join(piece.text for piece in pieces) == words
