@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check real clean
+.PHONY: run test check real bench-code clean
 
 run: $(READY)
 	@exec $(VENV)/bin/hotline serve --demo
@@ -31,6 +31,10 @@ $(VENV)/.ready-test: $(READY)
 	@$(PIP) 'pip>=25.1'
 	@$(PIP) --group test -e '.[smpp]'
 	@touch $@
+
+# How long a code waits while a campaign of 250,000 is being sent.
+bench-code: $(VENV)/.ready-test
+	$(VENV)/bin/python -m bench.code_lane $(ARGS)
 
 clean:
 	rm -rf $(VENV) var

@@ -7,6 +7,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from hotline import sqlite_driver
+
 
 def open_database(url: str, *, read_only: bool = False, autocommit: bool = False) -> AsyncEngine:
     """An engine for `url`. SQLite: WAL, a busy timeout of 10 s, foreign keys on, the folder made if missing.
@@ -22,7 +24,7 @@ def open_database(url: str, *, read_only: bool = False, autocommit: bool = False
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, **modes)
+    engine = create_async_engine(url, connect_args={"async_creator_fn": sqlite_driver.connect}, **modes)
     event.listen(engine.sync_engine, "connect", _query_only if read_only else _durable)
     return engine
 

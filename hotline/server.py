@@ -1,6 +1,7 @@
 """The composition root: every part of the hotline, opened in order, closed in reverse. Read it top to bottom."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -224,5 +225,8 @@ async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, re
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_hotline(settings, with_demo=with_demo, only=only) as hotline:
-        ready(hotline, await hotline.staff.first_link())
+        link = await hotline.staff.first_link()
+        gc.collect()
+        gc.freeze()  # what is loaded now stays: looking through it again and again stops everybody for 0.1 s
+        ready(hotline, link)
         await stop.wait()

@@ -177,6 +177,7 @@ class Campaigns:
         async with self.store.read() as connection:
             if (await connection.execute(ready)).scalar_one() > BACKLOG - CHUNK:
                 return False
+        await self.store.calm()
         async with self.store.write() as connection:
             chunk = (await connection.execute(_next_chunk())).first()
             if chunk is None:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from sms.store import Store
 from sms.tables import code_event, verification
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_LOOK_AGAIN = timedelta(seconds=10)  # counting an hour's codes at each of them would take longer than sending one
 
 Channel = Literal["sms", "voice"]
 State = Literal[
@@ -81,12 +82,17 @@ class Codes:
         self.call = call
         self.clock = sender.outbox.clock
         self._key = store.privacy.key("codes")
+        self._low: dict[str, tuple[datetime, bool]] = {}  # clients: when looked at, whether too few codes are used
         self._tests = {recipient(number): code for number, code in settings.test_numbers.items()}
 
     async def begin(
         self, client: str, raw: str, purpose: str, address: str | None = None, channel: Channel = "sms"
     ) -> Begun:
         """Send a code, or the one under way again. Raises `Refused`, or `TryLater` when a limit is reached."""
+        with self.store.hurry():
+            return await self._begin(client, raw, purpose, address, channel)
+
+    async def _begin(self, client: str, raw: str, purpose: str, address: str | None, channel: Channel) -> Begun:
         to = recipient(raw, self.sender.abroad)
         if purpose not in self.settings.purposes:
             raise Refused("unknown_purpose")
@@ -154,8 +160,8 @@ class Codes:
         """Count this request against every limit. Raises `TryLater`; then nothing is counted."""
         now = self.clock()
         limits = self._limits(client, to, address)
-        waits = [(await self._wait(connection, limit, now), limit.reason) for limit in limits]
-        longest, reason = max(waits)
+        waits = await self._waits(connection, limits, now)
+        longest, reason = max((wait, limit.reason) for wait, limit in zip(waits, limits, strict=True))
         if longest > 0:
             raise TryLater(reason, longest)
         await self._converting(connection, client, now)
@@ -178,29 +184,31 @@ class Codes:
             limits.append(Limit("network", network, s.network_an_hour, HOUR, "network_limit"))
         return limits
 
-    async def _wait(self, connection: AsyncConnection, limit: Limit, now: datetime) -> float:
-        """Seconds until one more is allowed; 0: now."""
-        if limit.span.total_seconds() <= 0:
-            return 0.0
-        recent = (
-            select(code_event.c.at)
-            .where(code_event.c.what == limit.what, code_event.c.who == limit.who, code_event.c.at > now - limit.span)
-            .order_by(code_event.c.at.desc())
-            .offset(limit.most - 1)
-            .limit(1)
-        )
-        oldest = (await connection.execute(recent)).scalar_one_or_none()
-        return (oldest + limit.span - now).total_seconds() if oldest else 0.0
+    async def _waits(self, connection: AsyncConnection, limits: Sequence[Limit], now: datetime) -> list[float]:
+        """Seconds until one more is allowed by each limit; 0: now."""
+        row = (await connection.execute(select(*(_last_that_counts(limit, now) for limit in limits)))).one()
+        return [
+            max(0.0, (oldest + limit.span - now).total_seconds()) if oldest else 0.0
+            for oldest, limit in zip(row, limits, strict=True)
+        ]
 
     async def _converting(self, connection: AsyncConnection, client: str, now: datetime) -> None:
         """A client whose codes are hardly ever used is pumping texts: stop it. Raises `TryLater`."""
+        looked, low = self._low.get(client, (now - HOUR, False))
+        if not now - _LOOK_AGAIN < looked <= now:
+            low = await self._converts_too_little(connection, client, now)
+            self._low[client] = (now, low)
+        if low:
+            raise TryLater("conversion_too_low", 600)
+
+    async def _converts_too_little(self, connection: AsyncConnection, client: str, now: datetime) -> bool:
         settled = verification.c.created_at < now - timedelta(minutes=self.settings.minutes)
         recent = verification.c.created_at > now - HOUR
         used = func.count().filter(verification.c.status == "approved")
         counted = select(func.count(), used).where(verification.c.client == client, settled, recent)
         sent, approved = (await connection.execute(counted)).one()
-        if sent >= self.settings.conversion_sample and approved < self.settings.conversion_floor * sent:
-            raise TryLater("conversion_too_low", 600)
+        enough: bool = sent >= self.settings.conversion_sample
+        return enough and approved < self.settings.conversion_floor * sent
 
     async def _fresh(self, connection: AsyncConnection, who: Mapping[str, str]) -> _Row:
         now = self.clock()
@@ -271,7 +279,7 @@ class Codes:
         s = self.settings
         hour = Limit("wrong", to_hash, s.wrong_an_hour, HOUR, "")
         day = Limit("wrong", to_hash, s.wrong_a_day, DAY, "")
-        return await self._wait(connection, hour, now) > 0 or await self._wait(connection, day, now) > 0
+        return max(await self._waits(connection, [hour, day], now)) > 0
 
     async def _approve(self, connection: AsyncConnection, row: _Row) -> Checked:
         """The code was right: use it up, and take back its count."""
@@ -317,6 +325,13 @@ class Codes:
             await connection.execute(delete(code_event).where(code_event.c.at < now - DAY))
             old = or_(verification.c.expires_at < now - DAY, verification.c.created_at < now - 2 * DAY)
             await connection.execute(delete(verification).where(old))
+
+
+def _last_that_counts(limit: Limit, now: datetime) -> Any:
+    """When the event was that must leave the span before one more is allowed."""
+    recent = (code_event.c.what == limit.what, code_event.c.who == limit.who, code_event.c.at > now - limit.span)
+    newest_first = select(code_event.c.at).where(*recent).order_by(code_event.c.at.desc())
+    return newest_first.offset(limit.most - 1).limit(1).scalar_subquery()
 
 
 async def _first(connection: AsyncConnection, statement: Executable) -> _Row | None:

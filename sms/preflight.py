@@ -89,6 +89,7 @@ class Preflight:
                     yield chunk
                     chunk = Chunk(self.sender.price)
                     await asyncio.sleep(0)
+                    await self.store.calm()
         for found in self.rows.end():
             self._judge(found, chunk)
         yield chunk

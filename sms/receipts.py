@@ -76,6 +76,7 @@ class Receipts:
             await connection.execute(delete(receipt).where(receipt.c.received_at < self.clock() - KEEP_WAITING))
 
     async def _take_many(self, heard: Sequence[Heard]) -> list[None]:
+        await self.store.calm()
         async with self.store.write() as connection:
             done = {id(each) for each in await self._apply(connection, heard)}
             early = [each for each in heard if id(each) not in done]

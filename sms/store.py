@@ -1,8 +1,8 @@
 """How the text side writes to its database: one writer at a time on SQLite, as many as there are on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from fund.privacy import Privacy
 
 Clock = Callable[[], datetime]
+PATIENCE_SECONDS = 0.1  # how long a campaign waits behind codes at each step
 
 
 def utc_now() -> datetime:
@@ -28,6 +29,26 @@ class Store:
         self.privacy = privacy
         self.sqlite = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
+        self._in_a_hurry = 0
+        self._calm = asyncio.Event()
+
+    @contextmanager
+    def hurry(self) -> Iterator[None]:
+        """Somebody waits for a code: what has time lets it go first, by `calm`."""
+        self._in_a_hurry += 1
+        self._calm.clear()
+        try:
+            yield
+        finally:
+            self._in_a_hurry -= 1
+            if not self._in_a_hurry:
+                self._calm.set()
+
+    async def calm(self) -> None:
+        """Wait while codes are on their way, but not for long: one process does both, and must not stop at either."""
+        if self._in_a_hurry:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._calm.wait(), PATIENCE_SECONDS)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -24,6 +24,8 @@ from sms.timing import Day, allowed_at, next_try
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5  # how soon work is found that nobody announced: another process's on SQLite, or what became due
+AT_ONCE = 40  # texts of one claim: a code that comes now waits until they are on the wire
+PACE_SECONDS = 0.02  # between two claims of other texts, unless the first are done before
 LEASE_SECONDS = 60.0  # longer than any provider's timeout
 
 
@@ -92,12 +94,23 @@ class Worker:
         most = min(self.hands - len(self._busy), max(self.router.room(lane) for lane in self.lanes))
         if most < 1:
             return 0
-        claimed = await self.outbox.claim(self.lanes, most, LEASE_SECONDS)
-        for message in claimed:
-            task = asyncio.create_task(self._deliver(message))
-            self._busy.add(task)
+        claimed = await self._claim(min(most, AT_ONCE))
+        tasks = [asyncio.create_task(self._deliver(message)) for message in claimed]
+        self._busy.update(tasks)
+        for task in tasks:
             task.add_done_callback(self._freed)
+        if tasks and "code" not in self.lanes:  # while they are being put on the wire, codes get their turn
+            await asyncio.wait(tasks, timeout=PACE_SECONDS)
         return len(claimed)
+
+    async def _claim(self, most: int) -> list[Claimed]:
+        """Codes make everybody else wait; everybody else waits."""
+        store = self.outbox.store
+        if "code" in self.lanes:
+            with store.hurry():
+                return await self.outbox.claim(self.lanes, most, LEASE_SECONDS)
+        await store.calm()
+        return await self.outbox.claim(self.lanes, most, LEASE_SECONDS)
 
     def _freed(self, task: asyncio.Task[None]) -> None:
         self._busy.discard(task)
