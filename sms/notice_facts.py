@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from fund.fields import Value
+from fund.fields import ReportData, Value
 from fund.ledger import Ledger
 from fund.person import Person
 from sms.notice_data import Data, EventType
@@ -29,6 +29,9 @@ class MissingData(Exception):
         self.field = field
 
 
+Known = Mapping[str, Value]
+
+_TODAY = ("repaid", "prepaid", "settled", "loan_info_changed")  # happened today, unless somebody says otherwise
 _LINES: Mapping[str, frozenset[str]] = {  # what the lines of an account call these events
     "interest": frozenset({"年终结息"}),
     "transfer_in": frozenset({"外部转入"}),
@@ -70,11 +73,11 @@ class Facts:
                 raise MissingData(name)
         return {name: known.get(name) for name in names}
 
-    async def _looked_up(self, event: Event, known: Mapping[str, Value]) -> dict[str, Value]:
+    async def _looked_up(self, event: Event, known: Known) -> dict[str, Value]:
         if event.type == "employer_behind":
             return await self._employer()
         if event.type in _LINES:
-            return await self._line(event.type)
+            return await self._line(event.type, known)
         if event.type == "info_changed":
             return {"tail": self._person.account[-4:], "date": self._today}
         return await self._loan(event, known)
@@ -86,34 +89,32 @@ class Facts:
         names = {"tail": "tail", "paid_to": "paid_to", "months": "arrears_months", "amount": "arrears_amount"}
         return {name: data.values[field] for name, field in names.items()}
 
-    async def _line(self, type: str) -> dict[str, Value]:
-        """The newest line of the account that is of this kind."""
+    async def _line(self, type: str, known: Known) -> dict[str, Value]:
+        """The newest line of the account that is of this kind and says what the event says."""
         account = self._person.account
-        found: dict[str, Value] = {"tail": account[-4:]}
+        found: dict[str, Value] = {"tail": account[-4:], "date": self._today}
         if balance := await self._ledger.report("balance", account):
             found["balance"] = balance.values["balance"]
         details = await self._ledger.report("details", account)
-        line = next((row for row in details.rows if row["kind"] in _LINES[type]), None) if details else None
+        line = _agreeing(details, _LINES[type], known)
         return found | {name: line[name] for name in ("date", "amount", "month", "balance")} if line else found
 
-    async def _loan(self, event: Event, known: Mapping[str, Value]) -> dict[str, Value]:
-        found: dict[str, Value] = {"date": self._today} if event.type in ("settled", "loan_info_changed") else {}
+    async def _loan(self, event: Event, known: Known) -> dict[str, Value]:
+        found: dict[str, Value] = {"date": self._today} if event.type in _TODAY else {}
         if "tail" not in known:
             found["tail"] = await self._ledger.contract_tail(self._person.account)
         loan = await self._ledger.report("loan", self._person.account)
-        if loan is None:
-            return found
+        if loan is None or known.get("tail", loan.values["tail"]) != loan.values["tail"]:
+            return found  # what the ledger has open is another loan
         found |= {name: loan.values[field] for name, field in _LOAN.get(event.type, {}).items()}
         if event.type in _REPAYMENTS:
-            found |= {"balance": loan.values["balance"]} | await self._repayment(event.type)
+            found |= {"balance": loan.values["balance"]} | await self._repayment(event.type, known)
         if event.type == "due_fund_short":
             found["short"] = await self._short(known.get("amount") or found["amount"])
         return found
 
-    async def _repayment(self, type: str) -> dict[str, Value]:
-        report = await self._ledger.report("repayments", self._person.account)
-        rows = report.rows if report else ()
-        row = next((row for row in rows if row["kind"] in _REPAYMENTS[type]), None)
+    async def _repayment(self, type: str, known: Known) -> dict[str, Value]:
+        row = _agreeing(await self._ledger.report("repayments", self._person.account), _REPAYMENTS[type], known)
         return {name: row[name] for name in ("date", "amount", "balance")} if row else {}
 
     async def _short(self, amount: Value) -> Value:
@@ -123,3 +124,16 @@ class Facts:
         if not isinstance(held, Decimal) or not isinstance(amount, Decimal) or held >= amount:
             return None
         return amount - held
+
+
+def _agreeing(report: ReportData | None, kinds: frozenset[str], known: Known) -> Known | None:
+    """The newest row of these kinds that contradicts nothing of what is known: another one's date would be a lie."""
+    for row in report.rows if report else ():
+        same = all(_plain(row[name]) == _plain(known[name]) for name in row.keys() & known.keys())
+        if row["kind"] in kinds and same:
+            return row
+    return None
+
+
+def _plain(value: Value) -> Value:
+    return value.replace("-", "") if isinstance(value, str) else value  # months: 2026-03 and 202603
