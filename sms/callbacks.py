@@ -110,7 +110,8 @@ class Callbacks:
                 tried = 0
             if not tried:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.listeners.wake.wait(), _POLL_SECONDS)
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self.listeners.wake.wait()
 
     async def turn(self) -> int:
         """Tell what is due now; how many were tried."""

@@ -167,7 +167,8 @@ class Campaigns:
             self._work.clear()
             if not await self.step():
                 try:
-                    await asyncio.wait_for(self._work.wait(), 0.5)
+                    async with asyncio.timeout(0.5):
+                        await self._work.wait()
                 except TimeoutError:
                     await self._finish()
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select, update
 from sms import metrics
 from sms.messages import LANES
 from sms.store import Clock, Store, utc_now
-from sms.tables import audit, inbound, inbound_part, message
+from sms.tables import audit, inbound, inbound_part, message, reminder_run
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,14 @@ async def remove_old(store: Store, keep_days: int, keep_text_days: int, clock: C
     oldest = now - timedelta(days=keep_days)
     touched = await _in_steps(store, codes, empty=True) + await _in_steps(store, texts, empty=True)
     touched += await _in_steps(store, (message.c.created_at < oldest,), empty=False)
+    read = (
+        inbound.c.received_at < now - timedelta(days=keep_text_days),
+        inbound.c.state != "new",
+        inbound.c.body != b"",
+    )
     async with store.write() as connection:
+        await connection.execute(update(inbound).where(*read).values(body=b""))
+        await connection.execute(delete(reminder_run).where(reminder_run.c.day < oldest.date()))
         for table, at in ((inbound, inbound.c.received_at), (audit, audit.c.at)):
             await connection.execute(delete(table).where(at < oldest))
         await connection.execute(delete(inbound_part).where(inbound_part.c.received_at < now - timedelta(days=1)))

@@ -87,6 +87,10 @@ class Inbox:
         minute = int(self.clock().timestamp()) // _REPEATED_WITHIN
         return [self._digest(*words, str(minute)), self._digest(*words, str(minute - 1))]
 
+    def _mark(self, text: str) -> str:
+        """What is kept of a part once it is joined: enough to know it again."""
+        return self._digest("part", text).hex()
+
     def _digest(self, *words: str) -> bytes:
         return self.store.digest("inbound", "\0".join(words))
 
@@ -114,9 +118,9 @@ class Inbox:
     async def _keep_part(self, connection: AsyncConnection, provider: str, sender: str, text: Inbound) -> str:
         group = self._digest(provider, sender or text.sender, "group", text.group, str(text.parts))
         there = {row.part: row for row in await _parts(connection, group)}
-        mark = self._digest("part", text.text)
+        mark = self._mark(text.text)
         if any(row.joined_at for row in there.values()):
-            if text.part not in there or there[text.part].body == mark:
+            if text.part not in there or self._open(there[text.part].body)["text"] == mark:
                 return "late_part"
             await connection.execute(delete(inbound_part).where(inbound_part.c.group_hash == group))
             there = {}  # the phone has begun to count anew: this is another text
@@ -145,7 +149,8 @@ class Inbox:
         await self._store(connection, rows[0].provider, fingerprint, bodies[0]["from"], bodies[0]["to"], text)
         for row, body in zip(rows, bodies, strict=True):
             change = update(inbound_part).where(inbound_part.c.group_hash == group, inbound_part.c.part == row.part)
-            await connection.execute(change.values(body=self._digest("part", body["text"]), joined_at=self.clock()))
+            mark = self._sealed("", "", self._mark(body["text"]))
+            await connection.execute(change.values(body=mark, joined_at=self.clock()))
 
     def _open(self, sealed: bytes) -> dict[str, str]:
         """A part's content; nothing when its key is lost: the rest is still worth reading."""

@@ -161,7 +161,7 @@ inbound_part = Table(
     Column("part", Integer, nullable=False),
     Column("parts", Integer, nullable=False),
     Column("provider", String(32), nullable=False),
-    Column("body", LargeBinary, nullable=False, comment="sealed JSON: from, to, text; once joined, its digest"),
+    Column("body", LargeBinary, nullable=False, comment="sealed JSON: from, to, text; once joined, a digest of text"),
     Column("received_at", Moment, nullable=False, index=True),
     Column("joined_at", Moment, comment="kept for a while, so that a part that comes late or again is known"),
     PrimaryKeyConstraint("group_hash", "part"),

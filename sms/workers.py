@@ -119,7 +119,8 @@ class Worker:
     async def _rest(self) -> None:
         full = max(self.router.room(lane) for lane in self.lanes) < 1
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), 0.01 if full else POLL_SECONDS)
+            async with asyncio.timeout(0.01 if full else POLL_SECONDS):
+                await self._wake.wait()
 
     async def _deliver(self, message: Claimed) -> None:
         try:

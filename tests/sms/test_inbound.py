@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from sms.housekeeping import remove_old
 from sms.inbound import Inbox
 from sms.providers.base import Inbound
+from sms.seals import reseal
 from sms.store import Store
 from sms.tables import inbound, inbound_part
 
@@ -146,6 +148,21 @@ async def test_a_lost_key_costs_its_part_only(house: House, store: Store) -> Non
         await connection.execute(inbound_part.update().values(body=b"not ours"))
     await house.take(part(2, "明细", 2))
     assert await house.texts() == ["明细"]
+
+
+async def test_texts_are_emptied_and_then_removed(house: House, store: Store) -> None:
+    await house.take(Inbound(PHONE, "余额", id="1"), Inbound(PHONE, "明细", id="2"))
+    async with store.write() as connection:
+        answered = inbound.update().where(inbound.c.id == (await house.rows())[0].id)
+        await connection.execute(answered.values(state="answered"))
+    for days, bodies in ((29, [True, True]), (31, [False, True]), (181, [])):
+        await remove_old(store, 180, 30, lambda days=days: NOW + timedelta(days=days))  # type: ignore[misc]
+        assert [bool(row.body) for row in await house.rows()] == bodies, "one that waits is still to be answered"
+
+
+async def test_joined_parts_are_sealed_again_under_a_new_key(house: House, store: Store) -> None:
+    await house.take(part(1, "余", 2), part(2, "额", 2), part(1, "明", 2, "g8"))
+    assert (await reseal(store))[1] == 0, "nothing that no key opens"
 
 
 async def test_very_long_ones_are_cut(house: House) -> None:
