@@ -16,6 +16,7 @@ from hotline.cli import main
 from ivr.flow import KINDS, FactsFile, FlowTest, kind_of
 from ivr.loader import load, read_folder
 from sms import templates
+from sms.keyword_file import TextTest
 from tests.ivr.golden import PHRASES
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,8 @@ def test_a_sample_loads(sample: str) -> None:
         case "keywords":
             names = set(templates.load(ROOT / "prompts" / "sms.yaml"))
             assert {keyword["say"] for keyword in source.data["keywords"].values()} <= names
+        case "tests" if "from" in source.data["tests"][0]:
+            assert [TextTest.model_validate(test) for test in source.data["tests"]]
         case "tests":
             assert [FlowTest.model_validate(test) for test in source.data["tests"]]
         case other:
