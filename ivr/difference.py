@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fund.calendar import WHOLE_DAY, Calendar, Days, Kind, Spans, Timetable
-from ivr.flow import Flow, MenuNode, Option, Queue, kind_of
+from ivr.flow import HOME_FILE, Flow, LongestCall, MenuNode, Option, Patience, Queue, kind_of
 
 _FIELDS = {
     "say": ("说的话", "words"), "each": ("每条的话", "words of each line"), "next": ("之后", "what comes next"),
@@ -36,10 +36,10 @@ def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
     tell = _Teller(language)
     for name in sorted(set(old.files) | set(new.files)):
         if name not in new.files:
-            yield tell(f"{name}: 删除了整个文件", f"{name}: the file is gone")
+            yield tell(f"{name}.yaml: 删除了整个文件", f"{name}.yaml: the file is gone")
         elif name not in old.files:
             count = len(new.files[name].nodes)
-            yield tell(f"{name}: 新文件,{count} 个节点", f"{name}: a new file with {count} nodes")
+            yield tell(f"{name}.yaml: 新文件,{count} 个节点", f"{name}.yaml: a new file with {count} nodes")
         else:
             yield from _file(tell, name, old.files[name], new.files[name])
     yield from _facts(tell, old, new)
@@ -63,13 +63,13 @@ def _file(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
         before, after = getattr(old, field), getattr(new, field)
         if field != "nodes" and before != after:
             if field == "tests":
-                yield tell(
-                    f"{name}: 测试 {len(before)} 个改为 {len(after)} 个", f"{name}: tests {len(before)} -> {len(after)}"
-                )
+                zh = f"{name}.yaml: 测试 {len(before)} 个改为 {len(after)} 个"
+                yield tell(zh, f"{name}.yaml: tests {len(before)} -> {len(after)}")
             else:
-                yield _changed(tell, name, field, before, after)
+                yield _changed(tell, f"{name}.yaml", field, before, after)
     for node in [*old.nodes, *(node for node in new.nodes if node not in old.nodes)]:
-        yield from _node(tell, node, old.nodes.get(node), new.nodes.get(node))
+        full = node if name == HOME_FILE else f"{name}/{node}"
+        yield from _node(tell, full, old.nodes.get(node), new.nodes.get(node))
 
 
 def _node(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
@@ -78,7 +78,9 @@ def _node(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
     if new is None:
         yield tell(f"{name}: 删除", f"{name}: gone")
     elif old is None:
-        yield tell(f"{name}: 新增({kind_of(new)}){_words(new)}", f"{name}: new ({kind_of(new)}) {_words(new)}")
+        yield tell(
+            f"{name}: 新增({kind_of(new)}){_words(tell, new)}", f"{name}: new ({kind_of(new)}) {_words(tell, new)}"
+        )
     elif type(old) is not type(new):
         yield tell(f"{name}: 从 {kind_of(old)} 改为 {kind_of(new)}", f"{name}: {kind_of(old)} -> {kind_of(new)}")
     else:
@@ -98,10 +100,12 @@ def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str,
         if after is None:
             yield tell(f"{name}: 取消按键 {key}", f"{name}: key {key} is gone")
         elif before is None:
-            yield tell(f"{name}: 新增按键 {key} {_option(after)}", f"{name}: new key {key}: {_option(after)}")
+            yield tell(
+                f"{name}: 新增按键 {key} {_option(tell, after)}", f"{name}: new key {key}: {_option(tell, after)}"
+            )
         else:
-            zh = f"{name}: 按键 {key} 改为 {_option(after)},原来是 {_option(before)}"
-            yield tell(zh, f"{name}: key {key} is now {_option(after)}, was {_option(before)}")
+            zh = f"{name}: 按键 {key} 改为 {_option(tell, after)},原来是 {_option(tell, before)}"
+            yield tell(zh, f"{name}: key {key} is now {_option(tell, after)}, was {_option(tell, before)}")
     if list(old) != list(new) and set(old) == set(new):
         yield tell(f"{name}: 按键顺序改为 {' '.join(new)}", f"{name}: keys are now read in the order {' '.join(new)}")
 
@@ -109,8 +113,8 @@ def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str,
 def _changed(tell: _Teller, name: str, field: str, before: Any, after: Any) -> str:
     shown = tell.field(field)
     return tell(
-        f"{name}: {shown}改为 {_plain(after)},原来是 {_plain(before)}",
-        f"{name}: {shown} is now {_plain(after)}, was {_plain(before)}",
+        f"{name}: {shown}改为 {_plain(tell, after)},原来是 {_plain(tell, before)}",
+        f"{name}: {shown} is now {_plain(tell, after)}, was {_plain(tell, before)}",
     )
 
 
@@ -119,7 +123,8 @@ def _facts(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
         before, after = old.facts.get(name), new.facts.get(name)
         if before != after:
             yield tell(
-                f"事实 {name}: {_fact(before)} 改为 {_fact(after)}", f"fact {name}: {_fact(before)} -> {_fact(after)}"
+                f"事实 {name}: {_fact(tell, before)} 改为 {_fact(tell, after)}",
+                f"fact {name}: {_fact(tell, before)} -> {_fact(tell, after)}",
             )
 
 
@@ -188,32 +193,37 @@ def _clock(spans: Spans) -> str:
     return " ".join(f"{begin // 60}:{begin % 60:02}-{end // 60}:{end % 60:02}" for begin, end in spans)
 
 
-def _fact(fact: Any) -> str:
+def _fact(tell: _Teller, fact: Any) -> str:
     if fact is None:
         return "—"
-    example = "(示例)" if fact.example else ""
-    return "、".join(f"{since} 起 {_plain(value)}" for since, value in sorted(fact.values.items())) + example
+    example = tell("(示例)", " (an example)") if fact.example else ""
+    values = ((since, _plain(tell, value)) for since, value in sorted(fact.values.items()))
+    return (
+        tell("、", ", ").join(tell(f"{since} 起 {value}", f"{value} from {since}") for since, value in values) + example
+    )
 
 
-def _option(option: Option) -> str:
-    return f"{_plain(option.say)}({option.go})"
+def _option(tell: _Teller, option: Option) -> str:
+    return f"{_plain(tell, option.say)}({option.go})"
 
 
-def _words(node: Any) -> str:
-    return f" {_plain(node.say)}" if getattr(node, "say", None) else ""
+def _words(tell: _Teller, node: Any) -> str:
+    return f" {_plain(tell, node.say)}" if getattr(node, "say", None) else ""
 
 
-def _plain(value: Any) -> str:
+def _plain(tell: _Teller, value: Any) -> str:
     match value:
         case None:
-            return "无"
+            return tell("无", "nothing")
         case True | False:
-            return "是" if value else "否"
+            return tell("是", "yes") if value else tell("否", "no")
         case dict():
             parts = [text if key in ("zh", "en") else f"{key} {text}" for key, text in value.items()]
             return " / ".join(map(str, parts))
         case float():
-            return f"{value:g} 秒"
-        case _ if hasattr(value, "model_dump"):
-            return "，".join(f"{name} {_plain(part)}" for name, part in value.model_dump(exclude_none=True).items())
+            return tell(f"{value:g} 秒", f"{value:g} s")
+        case Patience(wait=wait, tries=tries, then=then):
+            return tell(f"等 {wait:g} 秒,问 {tries} 遍,然后 {then}", f"wait {wait:g} s, ask {tries} times, then {then}")
+        case LongestCall(after=after, then=then):
+            return tell(f"{after:g} 秒后 {then}", f"{then} after {after:g} s")
     return str(value)

@@ -33,7 +33,7 @@ def flow(nodes: str, main: str = MAIN) -> Flow:
 def test_changes_are_told_menu_by_menu() -> None:
     later = MAIN.replace("wait: 5s", "wait: 8s")
     assert list(differences(flow(OLD), flow(NEW, later))) == [
-        "main: 等待规则改为 wait 8 秒，tries 3，then agent,原来是 wait 5 秒，tries 3，then agent",
+        "main.yaml: 等待规则改为 等 8 秒,问 3 遍,然后 agent,原来是 等 5 秒,问 3 遍,然后 agent",
         "start: 按键 1 改为 贷款业务(loan),原来是 贷款(loan)",
         "start: 取消按键 2",
         "start: 新增按键 4 缴存(bye)",

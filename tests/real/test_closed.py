@@ -27,22 +27,22 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 WORDS = "因系统升级，余额查询暂停到18:00。"
 
 
-def closed(home: Path) -> Path:
+def closed(folder: Path) -> Path:
     """Our flows, with the people away today and tomorrow."""
-    folder, today = always_open(home), china_now().date()
+    flows, today = always_open(folder), china_now().date()
     day_after = today + timedelta(days=1)
-    hours = (folder / "hours.yaml").read_text("utf-8")
-    (folder / "hours.yaml").write_text(
+    hours = (flows / "hours.yaml").read_text("utf-8")
+    (flows / "hours.yaml").write_text(
         f"{hours}closures: [{{from: {today}, to: {day_after}, reason: 检修}}]\n", "utf-8"
     )
-    return folder
+    return flows
 
 
 @pytest.fixture
 def night(tmp_path: Path) -> Iterator[tuple[Running, Asterisk]]:
     """A service and an Asterisk while nobody works."""
     with ExitStack() as stack:
-        running = Running(tmp_path / "home", HOTLINE_FLOWS=str(closed(tmp_path / "home")))
+        running = Running(tmp_path / "home", HOTLINE_FLOWS=str(closed(tmp_path)))
         try:
             asterisk = Asterisk(tmp_path / "asterisk", running.agi_url)
         except NoAsterisk as reason:
@@ -88,7 +88,7 @@ async def test_nobody_is_there(night: tuple[Running, Asterisk], tmp_path: Path) 
         [
             ("welcome", sound(running, said("您好，欢迎致电镇江市住房公积金热线。"))),
             ("bulletin", sound(running, fixed(WORDS))),
-            ("nobody", sound(running, off_hours(running.home / "flows"))),
+            ("nobody", sound(running, off_hours(tmp_path / "flows"))),
         ],
         whole=["welcome", "bulletin"],
     )
