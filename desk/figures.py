@@ -58,7 +58,7 @@ FIGURES: Mapping[str, Figure] = {
     "automatic": Figure("自动服务比例", "share", "已结束的来电中,没有进入人工队列、也没有转给工作人员的比例。"),
     "call_seconds": Figure("平均通话时长", "seconds", "已结束的来电从接通到结束的平均秒数,含排队和人工通话。"),
     "repeat": Figure("重复来电比例", "share", f"同一号码在此前 {REPEAT_DAYS} 天内来过电话的比例;不显示号码的不计。"),
-    "asked": Figure("请求人工", "count", "进入人工队列的次数;一个来电两次进入算两次。"),
+    "asked": Figure("请求人工", "count", "进入人工队列的次数;一个来电两次进入算两次,溢出到另一队列的并入前一次。"),
     "answered": Figure("接通率", "share", "进入人工队列后由坐席接听的比例;仍在等待的不计。"),
     "in_time": Figure(
         f"{PROMISED_SECONDS} 秒接听率", "share", f"坐席接听的来电中,从进入队列起 {PROMISED_SECONDS} 秒内接听的比例。"
@@ -216,9 +216,9 @@ class Figures:
     async def _queues(self, connection: AsyncConnection, period: Period) -> Report:
         """Each queue: how many came, were answered, in time, and were lost."""
         visit = queue_visits.c
-        answered, waited = visit.answered_at.is_not(None), seconds_between(visit.entered_at, visit.answered_at)
+        answered, waited = visit.answered_at.is_not(None), seconds_between(_entered(), visit.answered_at)
         quick, lost = and_(answered, waited <= PROMISED_SECONDS), and_(~answered, visit.how == "hung_up")
-        within = period.holds(visit.entered_at)
+        within = and_(period.holds(visit.entered_at), visit.how != "moved")
         query = select(visit.queue, func.count(), _count(answered), _count(quick), _count(lost)).where(within)
         middle = dict(map(tuple, await connection.execute(medians(visit.queue, waited, (within,), queue_visits))))
         rows = [(*row, middle.get(row[0])) for row in await connection.execute(query.group_by(visit.queue))]
@@ -267,10 +267,10 @@ async def _repeats(connection: AsyncConnection, period: Period, now: datetime) -
 
 
 async def _visits(connection: AsyncConnection, period: Period, now: datetime) -> dict[str, float | None]:
-    visit = queue_visits.c
-    within = period.holds(visit.entered_at)
+    visit, entered = queue_visits.c, _entered()
+    within = and_(period.holds(visit.entered_at), visit.how != "moved")
     over, answered = or_(visit.answered_at.is_not(None), visit.left_at.is_not(None)), visit.answered_at.is_not(None)
-    waited = seconds_between(visit.entered_at, visit.answered_at)
+    waited = seconds_between(entered, visit.answered_at)
     in_time, lost = and_(answered, waited <= PROMISED_SECONDS), and_(~answered, visit.how == "hung_up")
     query = select(func.count(), _count(over), _count(answered), _count(in_time), _count(lost)).where(within)
     asked, ended, met, quick, gone = (await connection.execute(query)).one()
@@ -284,6 +284,14 @@ async def _visits(connection: AsyncConnection, period: Period, now: datetime) ->
         "asked": asked, "answered": _share(met, ended), "in_time": _share(quick, met), "answer_seconds": seconds,
         "lost": _share(gone, ended), "estimate_error": off,
     }  # fmt: skip
+
+
+def _entered() -> ColumnElement[datetime]:
+    """When the wait began: for a caller moved on from another queue, in that one."""
+    visit, before = queue_visits.c, queue_visits.alias("before")
+    moved = and_(before.c.call_id == visit.call_id, before.c.how == "moved", before.c.entered_at < visit.entered_at)
+    first = select(func.min(before.c.entered_at)).where(moved).scalar_subquery()
+    return func.coalesce(first, visit.entered_at, type_=Moment)
 
 
 async def _rated(connection: AsyncConnection, period: Period, now: datetime) -> dict[str, float | None]:

@@ -32,6 +32,7 @@ from hotline.database import open_database
 from hotline.desk import Desk
 from hotline.exchange import Telephones, open_telephones
 from hotline.migrations import upgrade
+from hotline.seat import SeatWebhook
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from hotline.staff.app import Staff, bind_staff, open_staff
@@ -162,6 +163,12 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             await stack.enter_async_context(third)
             contexts = Contexts(engine, privacy, ledger, flows, desk.orders, china_now)
             more += context_api.routes(contexts, text.audit)
+            if settings.seat_webhook_url:
+                secret, full = settings.seat_webhook_secret.get_secret_value(), settings.seat_webhook_full
+                seat = SeatWebhook(settings.seat_webhook_url, secret, contexts, china_now, full=full)
+                await seat.start()
+                stack.push_async_callback(seat.stop)
+                switchboard.handing_over.append(seat.hand_over)
             recent, board = RecentCalls(engine), telephones.board
             parts = Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), board)
             bind_staff(app, staff, parts)

@@ -10,14 +10,15 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cryptography.fernet import Fernet
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
 from ivr.lines.twilio_settings import TwilioVoiceSettings
+from sms.callbacks import secret_bytes
 from sms.settings import TextSettings
 
 
@@ -25,7 +26,25 @@ def _network(written: str) -> str:
     return str(ipaddress.ip_network(written, strict=False))
 
 
+def _http(written: str) -> str:
+    if written and not written.startswith(("http://", "https://")):
+        raise ValueError("an address that begins with http:// or https://")
+    return written
+
+
+def _webhook_secret(written: SecretStr) -> SecretStr:
+    try:
+        fits = len(secret_bytes(written.get_secret_value())) >= 24
+    except ValueError:
+        fits = False
+    if written.get_secret_value() and not fits:
+        raise ValueError("whsec_ and at least 24 random bytes in base64")
+    return written
+
+
 Network = Annotated[str, AfterValidator(_network)]
+HttpAddress = Annotated[str, AfterValidator(_http)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 
 
 class OrderSettings(BaseModel):
@@ -81,6 +100,9 @@ class Settings(BaseSettings):
 
     staff_idle_minutes: float = Field(60.0, gt=0, description="how long without a click signs staff out")
     staff_session_hours: float = Field(10.0, gt=0, description="how long a sign-in lasts at most")
+    seat_webhook_url: HttpAddress = Field("", description="told who is calling when a call goes to people")
+    seat_webhook_secret: WebhookSecret = Field(SecretStr(""), description="whsec_ and 32 random bytes in base64")
+    seat_webhook_full: bool = Field(False, description="tell number, name and account unmasked")
 
     pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
     encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
@@ -93,6 +115,12 @@ class Settings(BaseSettings):
 
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _seat_webhook_is_signed(self) -> Self:
+        if self.seat_webhook_url and not self.seat_webhook_secret.get_secret_value():
+            raise ValueError("HOTLINE_SEAT_WEBHOOK_SECRET: needed, what is told must be signed")
+        return self
 
     @property
     def own_database_url(self) -> str:

@@ -109,6 +109,12 @@ async def filled(engine: AsyncEngine, rows: Mapping[Any, list[Any]]) -> Figures:
             ]},
             {"asked": 6, "answered": 3 / 5, "in_time": 2 / 3, "answer_seconds": 15, "lost": 1 / 5, "estimate_error": 12.5},
         ),
+        (  # moved on after 60 s and answered 10 s later: one visit, 70 s
+            {queue_visits: [
+                a_visit("1", None, "moved"), a_visit("1", 70, queue="loan") | {"entered_at": BEGIN + timedelta(seconds=60)},
+            ]},
+            {"asked": 1, "answered": 1, "in_time": 0, "answer_seconds": 70, "lost": 0},
+        ),
         (  # (2 + 1) of 4
             {surveys: [
                 {"call_id": str(n), "at": BEGIN, "rating": rating, "agent": "", "queue": "", "topic": ""}
