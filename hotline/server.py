@@ -25,6 +25,7 @@ from hotline.api import callbacks as callbacks_api
 from hotline.api import calls as calls_api
 from hotline.api import context as context_api
 from hotline.api import orders as orders_api
+from hotline.api import queues as queues_api
 from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
 from hotline.context import Contexts
@@ -68,7 +69,7 @@ class Hotline:
     text: TextService
     desk: Desk
     staff: Staff
-    telephones: Telephones | None = None
+    telephones: Telephones
     people: list[DemoPerson] = field(default_factory=list)
 
 
@@ -99,8 +100,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
 
         app = web.Application()
         figures = Figures(engine, china_now)
+        telephones = open_telephones(settings, engine)
         more = [*calls_api.routes(engine), *reports_api.routes(figures, china_now)]
-        more += [*callbacks_api.routes(desk), *orders_api.routes(desk)]
+        more += [*callbacks_api.routes(desk), *orders_api.routes(desk), *queues_api.routes(telephones.board)]
 
         staff = open_staff(settings, engine, privacy)
         stack.callback(staff.stop)
@@ -108,7 +110,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         staff_chores.start()
         stack.push_async_callback(staff_chores.stop)
 
-        switchboard = telephones = None
+        switchboard = None
         agi_port = 0
         if only != "sms":
             records = CallRecords(engine, privacy)
@@ -134,7 +136,6 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             housekeeper = Housekeeper(_chores(engine, pins, settings))
             housekeeper.start()
             stack.push_async_callback(housekeeper.stop)
-            telephones = open_telephones(settings, engine)
             bulletins = Bulletins(engine)
             await bulletins.words_at(china_now())
             world = FundWorld(

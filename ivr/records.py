@@ -40,6 +40,7 @@ class CallRecords:
         self._put_call = _upsert(insert_(calls), ("id",))
         self._put_step = _upsert(insert_(call_steps), ("call_id", "n"))
         self._calls: dict[str, dict[str, Any]] = {}
+        self._under_way: dict[str, dict[str, Any]] = {}  # what is being written this moment
         self._open: dict[str, bytes] = {}  # the sealed state of each unended call, as this node saved it last
         self._steps: dict[tuple[str, int], dict[str, Any]] = {}
         self._audit: list[dict[str, Any]] = []
@@ -77,7 +78,7 @@ class CallRecords:
 
     async def resume(self, call_id: str) -> State | None:
         """The state of an unended call, or None; what this node knows of it if the database does not answer in time."""
-        if unwritten := self._calls.get(call_id):
+        if unwritten := self._calls.get(call_id) or self._under_way.get(call_id):
             return self._opened(call_id, unwritten["state"])
         query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
         step = call_steps.c
@@ -179,6 +180,7 @@ class CallRecords:
 
     async def _write(self) -> None:
         rows, self._calls = self._calls, {}
+        self._under_way = rows
         steps, self._steps = self._steps, {}
         notes, self._audit = self._audit, []
         try:
@@ -189,6 +191,8 @@ class CallRecords:
         except BaseException:
             self._calls, self._steps, self._audit = rows | self._calls, steps | self._steps, notes + self._audit
             raise
+        finally:
+            self._under_way = {}
         for tell in self.written:
             tell()
 

@@ -158,10 +158,10 @@ def caller(folder: Path, number: str, **more: Any) -> Baresip:
     return Baresip(folder, f"<sip:{number}@127.0.0.1>;regint=0;audio_codecs=PCMU;dtmfmode=rtpevent", **more)
 
 
-def agent(folder: Path, name: str, secret: str, sip_port: int, **more: Any) -> Baresip:
-    """An agent's telephone, registered at Asterisk; it answers by itself."""
+def agent(folder: Path, name: str, secret: str, sip_port: int, *, answers: bool = True, **more: Any) -> Baresip:
+    """An agent's telephone, registered at Asterisk; it answers by itself unless told otherwise."""
     account = (
         f'<sip:{name}@127.0.0.1:{sip_port}>;auth_user={name};auth_pass={secret};regint=60;'
-        "audio_codecs=PCMU;answermode=auto"
+        f"audio_codecs=PCMU;answermode={'auto' if answers else 'manual'}"
     )
     return Baresip(folder, account, address="127.0.0.2", **more)

@@ -68,6 +68,19 @@ class Running:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
+    def connect_exchange(self, port: int, secret: str) -> None:
+        """From the next start on, watch the exchange whose manager interface is there."""
+        self._environment |= {
+            "HOTLINE_AMI_HOST": "127.0.0.1",
+            "HOTLINE_AMI_PORT": str(port),
+            "HOTLINE_AMI_SECRET": secret,
+        }
+
+    def board(self) -> dict[str, Any]:
+        """The live board, as a centre's own software sees it."""
+        key = {"Authorization": "Bearer " + (self.home / "keys" / "demo_api_key").read_text().strip()}
+        return dict(self.get("/v1/queues", **key))
+
     def calls(self) -> list[dict[str, Any]]:
         """Every call in the records, newest first, with its way."""
         key = {"Authorization": "Bearer " + (self.home / "keys" / "demo_api_key").read_text().strip()}
