@@ -25,7 +25,7 @@ from ivr.loader import Files, Loaded, load, read_folder, read_phrases
 from ivr.prompts import Prompts
 from ivr.recordings import Recordings
 from ivr.rehearsal import rehearse
-from ivr.script import sayings, script
+from ivr.script import script, to_come
 from ivr.utterance import Utterance
 from sms import templates
 
@@ -95,7 +95,7 @@ def unrecorded(settings: Settings, flow: Flow | None, today: date) -> list[Fault
     recorded = {recording.name for recording in Recordings(folder)}
     if not flow or not recorded:
         return []
-    missing = sum(line.name not in recorded for line in script(sayings(flow, today.isoformat())))
+    missing = sum(line.name not in recorded for line in script(to_come(flow, today)))
     zh = f"还有 {missing} 句没有录音,由合成语音代读:hotline prompts list --missing"
     en = f"{missing} lines are not recorded, a synthetic voice says them: hotline prompts list --missing"
     return [Fault(str(folder / "index.csv"), 1, zh, en, warning=True)] if missing else []

@@ -14,7 +14,7 @@ from hotline.sounds import open_prompts
 from ivr.call import china_now
 from ivr.intake import NotADelivery, delivery, examine
 from ivr.recordings import Recordings
-from ivr.script import Line, Saying, sayings, script, to_build
+from ivr.script import Line, Saying, script, to_build, to_come
 from ivr.utterance import Utterance
 from ivr.voice import VoiceFault
 
@@ -41,7 +41,7 @@ def _sayings(settings: Settings) -> list[Saying]:
     loaded = load_folder(settings, None)
     if loaded.flow is None:
         raise NoScript("\n".join(fault.tell(settings.language) for fault in loaded.faults))
-    return list(sayings(loaded.flow, china_now().date().isoformat()))
+    return list(to_come(loaded.flow, china_now().date()))
 
 
 def script_csv(settings: Settings, *, missing: bool) -> str:

@@ -300,7 +300,12 @@ def _placeholders(ground: Ground) -> Iterator[Fault]:
             spoken = name in ("say", "each", "hang_up", "survey") and value
             texts: dict[Place, Mapping[Any, str]] = {(name,): value} if spoken else {}
             if name == "menu" and isinstance(body, MenuNode):
-                texts = {("menu", key, "say"): option.say for key, option in body.menu.items()}
+                texts = {
+                    ("menu", key, field): text
+                    for key, option in body.menu.items()
+                    for field, text in (("say", option.say), ("short", option.short))
+                    if text
+                }
             for place, text in texts.items():
                 for template in text.values():
                     yield from _template(ground, node, place, template)

@@ -4,12 +4,14 @@ It comes from the flows, the system's phrases, the ledger's own words and the cl
 personal only the words around it are here.
 """
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from fund import codes
+from fund.calendar import CHINA, MonthDay
 from ivr import calling_back, leaving, rating, speech
 from ivr.flow import CallbackNode, Flow, MenuNode, MessageNode, ReportNode, SurveyNode, TransferNode
 from ivr.reading import reading, recording_name
@@ -91,6 +93,27 @@ def _closed_sets() -> Iterator[Saying]:
             yield "", Utterance((Piece(words, language, fragment=True),))
 
 
+def to_come(flow: Flow, today: date) -> Iterator[Saying]:
+    """What a flow says today, and what it will say once a fact or a season changes: recorded before it is needed."""
+    for day in sorted(_days(flow, today)):
+        yield from sayings(flow, day)
+
+
+def _days(flow: Flow, today: date) -> set[str]:
+    """Today, and the days from which something else is said."""
+    seasons = [season for table in flow.hours.timetables.values() for season in table.seasons]
+    turns = {_next(month_day, today) for season in seasons for month_day in (season.first, season.last)}
+    facts = {since for fact in flow.facts.values() for since in fact.values if since > today.isoformat()}
+    return {today.isoformat(), *facts, *(day.isoformat() for turn in turns for day in (turn, turn + timedelta(days=1)))}
+
+
+def _next(month_day: MonthDay, today: date) -> date:
+    """The next day of that name; the last of February when the 29th is not there."""
+    month, day = month_day
+    year = today.year + (month_day < (today.month, today.day))
+    return date(year, month, min(day, monthrange(year, month)[1]))
+
+
 def sayings(flow: Flow, day: str) -> Iterator[Saying]:
     """Everything a flow can say on an ISO `day`, in every language that it has; one number stands for all numbers."""
     phrases = flow.phrases
@@ -139,7 +162,9 @@ def _say(
     language = language if language in words else next(iter(words))
     known: dict[str, tuple[str, Any]] = {name: ("text", value) for name, value in values.items()}
     for name in placeholders(words[language]):
-        known.setdefault(name, flow.known(name, language, datetime.fromisoformat(day)) or _SOME_NUMBER)
+        known.setdefault(
+            name, flow.known(name, language, datetime.fromisoformat(day).replace(tzinfo=CHINA)) or _SOME_NUMBER
+        )
     return Utterance(fill(words[language], known, language, personal=personal))
 
 

@@ -38,6 +38,7 @@ MISTAKES = [  # what is written, what is written instead, the line and the words
     ('"*": back', "*: back", 3, "加引号"),
     ('"#": repeat', "#: repeat", 3, "按键 # 要加引号"),
     ("say: 甲, go: a", "say：甲, go: a", 7, "中文标点"),
+    ("say: 甲, go", "say: 甲, short: '{fcat.x}', go", 7, "没有 {fcat.x} 这一项"),
     ("{1: {say: 甲, go: a}}", "[甲, 乙]", 7, "菜单要写成几行"),
     ("{say: 甲, go: a}", "a", 7, "菜单要写成几行"),
     ("{1: {say: 甲, go: a}}", "", 7, "菜单要写成几行"),

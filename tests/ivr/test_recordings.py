@@ -1,6 +1,7 @@
 """The voice actor's work: what is to be recorded, what is wrong with a delivery, what is kept and gone back to."""
 
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from ivr.intake import NotADelivery, delivery, examine
 from ivr.loader import load, read_folder, read_phrases
 from ivr.reading import recording_name
 from ivr.recordings import Recordings
-from ivr.script import Line, sayings, script, to_build
+from ivr.script import Line, sayings, script, to_build, to_come
 from ivr.speech import fragments
 from tests.ivr.test_audio import file, speech_like
+from tests.ivr.test_check import MAIN
 
 ROOT = Path(__file__).parents[2]
 LINES = [
@@ -256,3 +258,21 @@ def test_a_first_recording_has_none_before_it(tmp_path: Path) -> None:
     recordings = Recordings(tmp_path)
     recordings.keep([("zh-a", "zh", "好", sound(1))])
     assert recordings.restore(["zh-a"]) == []
+
+
+def test_what_will_be_said_is_recorded_before_it_is_needed() -> None:
+    files = {
+        "main.yaml": MAIN + "  start: {say: '{hours.people}。每月最多{fact.limit}。', next: agent}\n",
+        "hours.yaml": "timetables: {people: {note: 人工, working_days: 9:00-17:00, seasons: "
+        "[{name: 夏令时, from: 07-01, to: 09-30, working_days: 8:30-17:30}]}}",
+        "facts.yaml": "facts: {limit: {note: 限额, kind: text, values: {2026-01-01: 一千元, 2027-01-01: 两千元}}}",
+    }
+    loaded = load({name: text.encode() for name, text in files.items()}, PHRASES)
+    assert loaded.flow, [fault.tell() for fault in loaded.faults]
+    texts = {line.text for line in script(to_come(loaded.flow, date(2026, 11, 25))) if "main/start" in line.where}
+    assert texts == {
+        "工作日，上午九点到下午五点",
+        "工作日，上午八点三十分到下午五点三十分",
+        "每月最多一千元",
+        "每月最多两千元",
+    }
