@@ -92,9 +92,10 @@ class Turn:
         return self.flow.nodes.get(self.state.node)
 
     def topic(self) -> str:
-        """What the call is about: the file of the newest turn that is not at home, such as `loan`, else the queue."""
+        """What the call is about: the newest turn's file that is neither home nor this node's, else the queue."""
+        home = (HOME_FILE, self.state.node.partition("/")[0])
         files = (turn.partition("/")[0] for turn in (self.state.turn, *reversed(self.state.behind)))
-        return next((file for file in files if file != HOME_FILE), self.state.queue)
+        return next((file for file in files if file not in home), self.state.queue)
 
     # What happened
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -83,6 +84,54 @@ def test_any_event_ends_or_waits(caller: str, happens: list[Event]) -> None:
         assert state.over == (state.outcome in ("hung_up", "finished", "transferred"))
         assert state.over or state.waiting != "start"
         assert state.node in FLOW.nodes or state.over
+
+
+PEOPLES = {
+    "people/complaint": ["", "opening", "recording", "looking", "review", "keeping", "parted"],
+    "people/callback": ["", "number", "entering", "confirming", "asking"],
+    "people/rate": ["", "asked", "rating"],
+    "people/progress": ["", "number"],
+}
+PENDING = {"number": "2603024821", "take": "1", "seconds": "4.0", "rating": "unsatisfied"}
+in_the_middle = st.sampled_from([(node, phase) for node, phases in PEOPLES.items() for phase in phases])
+
+
+@given(in_the_middle, st.sampled_from(["keys", "answer"]), st.lists(events, min_size=1, max_size=12))
+def test_what_is_left_for_people_ends_or_waits_from_any_phase(place: Any, waiting: Any, happens: list[Event]) -> None:
+    assert FLOW
+    node, phase = place
+    state = State(
+        FLOW.version, caller="13900000001", started=BEGIN.isoformat(), node=node, turn=node, phase=phase,
+        waiting="record" if phase == "recording" else waiting, pending=PENDING,
+    )  # fmt: skip
+    for event in happens:
+        before, was_over = state.to_json(), state.over
+        given_ = State.from_json(before)
+        state, actions = step(FLOW, given_, event)
+        assert given_.to_json() == before
+        waits = [action for action in actions if isinstance(action, Listen | Record | LookUp | Transfer | HangUp)]
+        assert waits == list(actions[-1:])
+        assert not (was_over and actions)
+        assert isinstance(event, HungUp) or state.over == (state.outcome != "")
+
+
+def test_whoever_hangs_up_leaves_one_question_behind() -> None:
+    """A caller lost in any phase after the beep has left what was said: it is asked for once, and that is all."""
+    assert FLOW
+    for phase in ("recording", "looking", "review", "keeping"):
+        state = State(
+            FLOW.version,
+            started=BEGIN.isoformat(),
+            node="people/message",
+            phase=phase,
+            waiting="record",
+            pending=PENDING,
+        )
+        state, (question,) = step(FLOW, state, HungUp(BEGIN))
+        assert isinstance(question, LookUp) and question.what == "leave_message" and question.args["parted"]
+        assert not state.over
+        state, actions = step(FLOW, State.from_json(state.to_json()), Answered("unavailable", BEGIN))
+        assert (state.over, state.outcome, actions) == (True, "hung_up", ())
 
 
 @given(st.lists(events, max_size=30))

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from ivr.actions import Listen, LookUp, Say, Transfer
+from ivr.actions import Listen, LookUp, Record, Say, Transfer
 from ivr.call import Call, Switchboard
-from ivr.events import Answered, Event, Keys, Resumed, TransferFailed
-from ivr.line import Parked
+from ivr.events import Answered, Event, Keys, Recorded, Resumed, TransferFailed
+from ivr.line import Gone, Parked
 from ivr.rehearsal import FixedFlow
 from ivr.state import State
+from ivr.world import World
 from tests.ivr.golden import BEGIN, flow_of
 
 FLOW = flow_of(
     {
         "nodes": {
             "start": {"menu": {"1": {"say": "一", "go": "one"}}},
-            "one": {"menu": {"2": {"say": "二", "go": "agent"}}},
+            "one": {"menu": {"2": {"say": "二", "go": "agent"}, "3": {"say": "三", "go": "speak"}}},
             "sorry": {"hang_up": "没有人接听，再见。"},
+            "speak": {"message": "message", "next": "sorry", "failed": "agent"},
             "agent": {"transfer": "general", "failed": "sorry"},
         }
     }
@@ -49,6 +51,18 @@ class Nobody:
         return Answered("unavailable", at)
 
 
+class Answering:
+    """Gives a number to record under, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+
+    async def look_up(self, call: str, question: LookUp, at: Any) -> Answered:
+        self.asked.append((question.what, question.args))
+        outcome = {"open_message": "ready", "leave_message": "opened"}[question.what]
+        return Answered(outcome, at, {"number": "2603024821", "days": 3, "texted": False})
+
+
 class ParkingLine:
     """Says what it is told, and never waits."""
 
@@ -56,10 +70,15 @@ class ParkingLine:
 
     def __init__(self) -> None:
         self.said = ""
-        self.queue = ""
+        self.queue = self.recording = ""
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
         await self.play(says)
+        raise Parked
+
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        await self.play(says)
+        self.recording = record.name
         raise Parked
 
     async def play(self, says: Sequence[Say]) -> None:
@@ -82,10 +101,12 @@ class BrokenLine(ParkingLine):
         raise RuntimeError("a fault of our own")
 
 
-async def heard(records: Kept, event: Event | None, line: ParkingLine | None = None) -> ParkingLine:
+async def heard(
+    records: Kept, event: Event | None, line: ParkingLine | None = None, world: World | None = None
+) -> ParkingLine:
     """One step of the call, on a switchboard of its own: a node that knows nothing but the records."""
     line = line or ParkingLine()
-    board = Switchboard(FixedFlow(FLOW), Nobody(), records, clock=lambda: NOW)
+    board = Switchboard(FixedFlow(FLOW), world or Nobody(), records, clock=lambda: NOW)
     await board.connect(line, "call-1", "13900000001", event)
     assert not board.calls
     return line
@@ -118,6 +139,37 @@ async def test_a_parked_call_is_closed_once() -> None:
         for _ in range(2):
             await board.close("parking", "call-1")
             assert records.ended == {"call-1": outcome}
+
+
+async def test_a_message_is_kept_when_its_parked_caller_hangs_up() -> None:
+    records, world = Kept(), Answering()
+    for event in (None, Keys("1", NOW), Keys("3", NOW)):
+        line = await heard(records, event, world=world)
+    assert line.recording == "2603024821-1"
+    assert "留言已经录下" in (await heard(records, Recorded(4.0, NOW), world=world)).said
+    board = Switchboard(FixedFlow(FLOW), world, records, clock=lambda: NOW)
+    for _ in range(2):
+        await board.close("parking", "call-1")
+    left = {"number": "2603024821", "recording": "2603024821-1", "parted": True}
+    assert [what for what, _ in world.asked] == ["open_message", "leave_message"] and world.asked[-1][1] == left
+    assert records.ended == {"call-1": "hung_up"}
+
+
+class VanishingLine(ParkingLine):
+    """Its caller hangs up while speaking."""
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        return "1" if "一" in "".join(say.utterance.text for say in says) else "3"
+
+    async def record(self, says: Sequence[Say], record: Record) -> float | None:
+        raise Gone
+
+
+async def test_a_message_is_kept_when_its_caller_hangs_up_while_speaking() -> None:
+    records, world = Kept(), Answering()
+    await heard(records, None, VanishingLine(), world)
+    assert [what for what, _ in world.asked] == ["open_message", "leave_message"]
+    assert records.ended == {"call-1": "hung_up"}
 
 
 async def test_our_own_fault_leads_to_people() -> None:
