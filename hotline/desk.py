@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 SHORTEST_SECONDS = 1.5  # what is shorter is a breath, or a telephone put down
 SETTLED_SECONDS = 2.0  # a file that nobody has written to for so long is complete
+TALK_SECONDS = 60.0  # a talk that is on hold may be silent, but not for so long without a sample
 ABANDONED = timedelta(minutes=5)  # a message in which nothing has happened for so long has lost its caller
 TELL_FOR = timedelta(days=2)  # what callers could not be told by then is no news any more
 LONGEST_ANSWER = 120  # characters of an outcome in a text: `max` of the template
@@ -148,6 +149,10 @@ class Desk:
         now = datetime.now(UTC)
         by_order: dict[str, list[Take]] = {}
         for take in takes:
+            if not take.order:
+                if now.timestamp() - take.touched > TALK_SECONDS:
+                    await asyncio.to_thread(self.tapes.seal, take.name)
+                continue
             by_order.setdefault(take.order, []).append(take)
         drafts = {draft.number: draft for draft in await self.orders.drafts(now)}
         for number, draft in drafts.items():
@@ -230,6 +235,10 @@ class Desk:
             raise OrderRefused("no_recording")
         await self.orders.listened(number, who)
         return await asyncio.to_thread(self.tapes.load, order.recording)
+
+    async def listen_to_talk(self, name: str) -> bytes:
+        """One of `tapes.talks(call)` as WAV; whoever shows it audits the look first. Raises `OSError`."""
+        return await asyncio.to_thread(self.tapes.load, name)
 
 
 def callable_number(raw: str) -> str:

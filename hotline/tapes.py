@@ -1,7 +1,8 @@
 """What callers said: WAV files as a line left them, then sealed, then gone.
 
-A take is called after its work order, `2611254821-1`. Asterisk writes into the folder itself (it shares that one folder
-with this service and nothing else); once its order stands, a take is encrypted under `kept/` and the open file removed.
+A take is called after its work order, `2611254821-1`; what an agent and a caller said to each other after their call,
+`talk-CALL-1732550000`. Asterisk writes into the folder itself (it shares that one folder
+with this service and nothing else); what is complete is encrypted under `kept/`, and the open file removed.
 Whoever listens goes through `load`, and audits it.
 """
 
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from fund.privacy import Privacy
 
-_NAME = re.compile(r"[0-9A-Za-z]{1,32}-[0-9]{1,4}")
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,90}-[0-9]{1,12}")
+_TALK = "talk-"
 _HEADER_BYTES = 44
 _BYTES_A_SECOND = 16_000  # 8 kHz, 16 bit
 
@@ -29,8 +31,8 @@ class Take:
 
     @property
     def order(self) -> str:
-        """The number of the order it belongs to."""
-        return self.name.rpartition("-")[0]
+        """The number of the order it belongs to; empty for a talk."""
+        return "" if self.name.startswith(_TALK) else self.name.rpartition("-")[0]
 
 
 class Tapes:
@@ -71,6 +73,11 @@ class Tapes:
         found = [path for path in self.folder.glob("*.wav") if _NAME.fullmatch(path.stem)]
         for path, stat in sorted(_stats(found), key=lambda each: each[1].st_mtime):
             yield Take(path.stem, _seconds(stat.st_size), stat.st_mtime)
+
+    def talks(self, call_id: str) -> list[str]:
+        """What was recorded of a call's talks with agents, oldest first."""
+        names = [path.stem for folder in (self.folder, self._kept) for path in folder.glob(f"{_TALK}*")]
+        return sorted({name for name in names if name.rpartition("-")[0] == _TALK + call_id})
 
     def seal(self, name: str) -> None:
         """Encrypt an open recording; the open file goes once the sealed one is on the disk."""

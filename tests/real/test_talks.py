@@ -1,0 +1,97 @@
+"""An agent and a caller talk; what they say is recorded, nothing before it is, and the caller says how it was."""
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from desk.surveys import Surveys
+from hotline.database import open_database
+from hotline.settings import Settings
+from ivr import audio
+from ivr.voice import EmbeddedVoice
+from tests import hearing
+from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
+from tests.real.baresip import NoBaresip, agent, caller
+from tests.real.running import Running
+from tests.real.spoken import PHRASES, said, sound
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
+ALWAYS = (
+    "timetables:\n  people: {note: 人工服务, every_day: 0:00-24:00}\n  branches: {note: 网点, every_day: 0:00-24:00}\n"
+)
+
+
+def always_open(folder: Path) -> Path:
+    """The flows, with people at any hour."""
+    shutil.copytree("flows", folder)
+    (folder / "hours.yaml").write_text(ALWAYS)
+    return folder
+
+
+def saying(words: str) -> audio.Sound:
+    """The same words again and again, with a pause between."""
+    once = audio.joined([EmbeddedVoice().say(words, "zh"), audio.silence(0.8)])
+    return audio.joined([once] * round(120 / audio.seconds(once)))
+
+
+async def come_to(running: Running, node: str, seconds: float = 25) -> dict[str, object]:
+    deadline = time.monotonic() + seconds
+    while (calls := await asyncio.to_thread(running.calls))[:1] == [] or calls[0]["node"] != node:
+        assert time.monotonic() < deadline, f"not at {node}: {calls[:1]}\n{running.log()[-2000:]}"
+        await asyncio.sleep(0.1)
+    return dict(calls[0])
+
+
+async def test_a_talk_is_recorded_and_rated(tmp_path: Path) -> None:
+    asks, answers = "我想咨询退休提取。", "您好，请带上身份证和银行卡。"
+    running = Running(
+        tmp_path / "home",
+        HOTLINE_RECORDINGS=str(tmp_path / "asterisk" / "spool" / "hotline"),
+        HOTLINE_FLOWS=str(always_open(tmp_path / "flows")),
+    )
+    try:
+        asterisk = Asterisk(tmp_path / "asterisk", running.agi_url)
+        desk = agent(tmp_path / "desk", "agent1", SECRETS["AGENT1_SECRET"], 0)
+    except (NoAsterisk, NoBaresip) as reason:
+        pytest.skip(str(reason))
+    with running, asterisk:
+        desk = agent(tmp_path / "desk", "agent1", SECRETS["AGENT1_SECRET"], asterisk.sip_port, mouth=saying(answers))
+        async with desk, caller(tmp_path / "caller", "13900000001", mouth=saying(asks)) as phone:
+            async with asyncio.timeout(15):
+                while "agent1/sip:" not in await asyncio.to_thread(asterisk.run, "pjsip show contacts"):
+                    await asyncio.sleep(0.2)
+            await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+            await come_to(running, "main/main")
+            await asyncio.sleep(3)
+            await phone.press("0")
+            await desk.until("CALL_ESTABLISHED", 30)
+            await asyncio.sleep(10)
+            await desk.command("hangup")
+            call = await come_to(running, "people/rate")
+            await asyncio.sleep(4)
+            await phone.press("1")
+            await phone.until("CALL_CLOSED", 20)
+        spool = tmp_path / "asterisk" / "spool" / "hotline"
+        (talk,) = list(spool.glob(f"talk-{call['id']}-*.wav"))
+        recorded = hearing.load(talk)
+        settings = Settings(_env_file=None, home=running.home)  # type: ignore[call-arg]
+        engine = open_database(settings.own_database_url)
+        rated = await Surveys(engine).of_call(str(call["id"]))
+        await engine.dispose()
+        welcome = sound(running, said("您好，欢迎致电镇江市住房公积金热线。"))
+        thanks = sound(running, said(PHRASES["survey_thanks"]["zh"]))
+    assert rated and (rated.rating, rated.agent, rated.queue) == ("satisfied", "agent1", "general")
+    hearing.assert_in_order(phone.heard(), [("welcome", welcome)])
+    names = {
+        "asks": EmbeddedVoice().say(asks, "zh"),
+        "answers": EmbeddedVoice().say(answers, "zh"),
+        "welcome": welcome,
+        "thanks": thanks,
+    }
+    heard = {each.name for each in hearing.listen(recorded, names)}
+    assert "answers" in heard and "asks" in heard, heard
+    assert not heard & {"welcome", "thanks"}, "no word of ours"
+    assert 7 < audio.seconds(recorded) < 14
