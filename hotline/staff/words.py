@@ -61,6 +61,7 @@ ACTIONS = {
     "look.order": "查看工单内容",
     "look.callback": "查看回拨号码",
     "listen.order": "收听录音",
+    "listen.call": "收听通话录音",
     "order.open": "登记工单",
     "order.take": "领取工单",
     "order.assign": "分派工单",

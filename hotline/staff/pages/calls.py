@@ -1,5 +1,6 @@
 """Calls: who called lately, and all that is known of one; each look is in the trail."""
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -43,9 +44,25 @@ def pages(parts: Parts) -> list[Page]:
         context = await seen(visit, parts, id)
         if context is None:
             raise NotPossible("no_such_call")
-        return visit.show("call.html", here="/calls", context=context, **WORDS)
+        talks = await asyncio.to_thread(parts.desk.tapes.talks, id) if visit.may("supervisor") else []
+        return visit.show("call.html", here="/calls", context=context, talks=talks, **WORDS)
 
-    return [Page("GET", "/calls", "agent", calls), Page("GET", "/calls/{id}", "agent", call)]
+    async def talk(visit: Visit) -> web.StreamResponse:
+        id, name = visit.request.match_info["id"], visit.request.match_info["name"]
+        if name not in await asyncio.to_thread(parts.desk.tapes.talks, id):
+            raise NotPossible("no_such_recording")
+        await visit.look("listen.call", id)
+        try:
+            sound = await parts.desk.listen_to_talk(name)
+        except OSError:
+            raise NotPossible("no_such_recording") from None
+        return web.Response(body=sound, content_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+    return [
+        Page("GET", "/calls", "agent", calls),
+        Page("GET", "/calls/{id}", "agent", call),
+        Page("GET", "/calls/{id}/talks/{name}", "supervisor", talk),
+    ]
 
 
 WORDS: dict[str, Any] = {

@@ -267,3 +267,20 @@ async def test_a_database_that_is_away_is_told(desk: Office) -> None:
         await connection.exec_driver_sql("DROP TABLE work_orders")
     assert (await browser.get("/orders")).status == 503
     assert "系统暂时不可用" in browser.text
+
+
+async def test_supervisors_listen_to_a_talk_and_that_is_kept(desk: Office) -> None:
+    await a_call(desk, "test-9.1", "transferred")
+    desk.parts.desk.tapes.save("talk-test-9.1-1772416800", b"RIFF of a talk")
+    desk.parts.desk.tapes.seal("talk-test-9.1-1772416800")
+    path = "/calls/test-9.1/talks/talk-test-9.1-1772416800"
+    agent = await desk.signed_in("agent", "agent1")
+    await agent.get("/calls/test-9.1")
+    assert "<audio" not in agent.text and (await agent.get(path)).status == 403
+    boss = await desk.signed_in("supervisor", "boss")
+    await boss.get("/calls/test-9.1")
+    assert f"/staff{path}" in boss.text
+    assert (await boss.get(path)).status == 200 and boss.text == "RIFF of a talk"
+    assert ("supervisor", "listen.call", "test-9.1") in await desk.trail()
+    for other in ("/calls/test-9.1/talks/talk-test-9.2-1772416800", "/calls/test-9/talks/talk-test-9.1-1772416800"):
+        assert (await boss.get(other)).status != 200
