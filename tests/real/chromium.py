@@ -14,12 +14,12 @@ ARGUMENTS = [
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A headless browser. Skips the test where there is none."""
+async def chromium(*more: str) -> AsyncIterator[Browser]:
+    """A headless browser, with `more` arguments. Skips the test where there is none."""
     path = shutil.which("chromium")
     if not path:
         pytest.skip("no chromium on this machine: apt-get install chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *more])
         yield browser
         await browser.close()

@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+import soxr
 from playwright.async_api import Page, expect
 
+from desk.order import Wanted
+from ivr import audio
+from ivr.voice import EmbeddedVoice
+from tests import hearing
 from tests.real.chromium import chromium
 from tests.service import service
 
@@ -66,3 +71,54 @@ async def test_a_page_of_another_site_cannot_call(tmp_path: Path) -> None:
             f"ws://127.0.0.1:{hotline.port}/phone/call",
         )
         assert opened is False
+
+
+def a_microphone(folder: Path, sound: audio.Sound) -> list[str]:
+    """What gives Chromium a microphone that hears this, again and again."""
+    wide = soxr.resample(sound, audio.RATE, 48_000)
+    data = audio.wav(wide)
+    data = data[:24] + (48_000).to_bytes(4, "little") + (96_000).to_bytes(4, "little") + data[32:]
+    (folder / "microphone.wav").write_bytes(data)
+    return [
+        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}",
+    ]  # fmt: skip
+
+
+async def to_the_beep(page: Page, port: int) -> None:
+    await dialled(page, port)
+    await page.click("[data-key='8']")
+    await expect(page.locator("#log")).to_contain_text("投诉，请按", timeout=20_000)
+    await page.click("[data-key='1']")
+    await expect(page.locator("#log")).to_contain_text("请在提示音后讲话", timeout=20_000)
+    await page.click("[data-key='9']")  # straight to the beep
+
+
+async def test_a_message_is_spoken_into_a_microphone(tmp_path: Path) -> None:
+    question = EmbeddedVoice().say("请问退休提取要带哪些材料？", "zh")
+    spoken = audio.joined([question, audio.silence(0.7)])
+    async with service(tmp_path / "home") as hotline, chromium(*a_microphone(tmp_path, spoken)) as browser:
+        page = await browser.new_page()
+        await to_the_beep(page, hotline.port)
+        await expect(page.locator("#status")).to_contain_text("请讲话", timeout=20_000)
+        await page.wait_for_timeout(round(audio.seconds(spoken) * 2500))  # it is heard more than twice
+        await page.click("[data-key='#']")
+        await expect(page.locator("#log")).to_contain_text("留言已经录下", timeout=20_000)
+        await page.click("[data-key='2']")
+        await expect(page.locator("#log")).to_contain_text("(您的录音)", timeout=20_000)
+        await page.click("[data-key='1']")
+        await expect(page.locator("#log")).to_contain_text("编号是", timeout=20_000)
+        (order,) = await hotline.desk.orders.list(Wanted())
+        assert (order.kind, order.topic) == ("complaint", "")
+        recorded = audio.unwav(await hotline.desk.listen(order.number, "tester"))
+    hearing.assert_in_order(recorded, [("question", question)], whole=["question"])
+
+
+async def test_a_browser_without_a_microphone_says_so(tmp_path: Path) -> None:
+    async with service(tmp_path) as hotline, chromium() as browser:
+        page = await browser.new_page()
+        await to_the_beep(page, hotline.port)
+        await expect(page.locator("#log")).to_contain_text("没有可用的麦克风", timeout=20_000)
+        await expect(page.locator("#log")).to_contain_text("现在无法录音", timeout=20_000)
+        await expect(page.locator("#log")).to_contain_text("我们会拨打您的来电号码", timeout=20_000)
+        assert await hotline.desk.orders.list(Wanted()) == []
