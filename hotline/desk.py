@@ -174,15 +174,15 @@ class Desk:
             log.info("message_settled", call=draft.call_id, parted=parted)
         else:
             await self.orders.drop(draft.number)
+            for take in takes:
+                await asyncio.to_thread(self.tapes.forget, take.name)
 
     async def _put_away(self, number: str, takes: Sequence[Take]) -> None:
-        """Seal the take of an order; the others were said anew, or belong to nothing."""
+        """Seal the take of an order; the others were said anew. One whose order is not there is kept all the same."""
         order = await self.orders.find(number)
         for take in takes:
-            if order and take.name == order.recording:
-                await asyncio.to_thread(self.tapes.seal, take.name)
-            else:
-                await asyncio.to_thread(self.tapes.forget, take.name)
+            said_anew = order is not None and take.name != order.recording
+            await asyncio.to_thread(self.tapes.forget if said_anew else self.tapes.seal, take.name)
 
     async def tell(self) -> None:
         """Text callers the number of their order, and its outcome."""

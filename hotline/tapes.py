@@ -8,6 +8,7 @@ Whoever listens goes through `load`, and audits it.
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,13 +47,7 @@ class Tapes:
 
     def save(self, name: str, wav: bytes) -> None:
         """Keep a whole recording, where the line has it in memory."""
-        path = self._open_path(name)
-        fresh = path.with_suffix(".part")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(wav)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        _write(self._open_path(name), wav)
 
     def load(self, name: str) -> bytes:
         """A recording as WAV, open or sealed. Raises `OSError` when there is none."""
@@ -82,13 +77,12 @@ class Tapes:
     def seal(self, name: str) -> None:
         """Encrypt an open recording; the open file goes once the sealed one is on the disk."""
         path, kept = self._open_path(name), self._kept_path(name)
-        fresh = kept.with_suffix(".part")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(self._privacy.seal_bytes(path.read_bytes()))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(kept)
-        path.unlink()
+        try:
+            sealed = self._privacy.seal_bytes(path.read_bytes())
+        except FileNotFoundError:  # another node was quicker
+            return
+        _write(kept, sealed)
+        path.unlink(missing_ok=True)
 
     def forget(self, name: str) -> None:
         """Remove an open recording that nobody wants."""
@@ -97,7 +91,7 @@ class Tapes:
     def remove_old(self, now: datetime, keep: timedelta) -> int:
         """Remove what is older than we may keep it: how many."""
         oldest = (now - keep).timestamp()
-        files = [*self.folder.glob("*.wav"), *self._kept.iterdir()]
+        files = [*self.folder.glob("*.wav"), *self.folder.glob("*.part"), *self._kept.iterdir()]
         old = [path for path, stat in _stats(files) if stat.st_mtime < oldest]
         for path in old:
             path.unlink(missing_ok=True)
@@ -115,6 +109,16 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise FileNotFoundError(name)
     return name
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The whole file or none, readable by us alone."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def _stats(paths: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:

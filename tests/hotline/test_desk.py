@@ -108,6 +108,7 @@ async def test_whoever_hangs_up_has_left_what_was_said(hotline: Hotline) -> None
         await ask(hotline, "leave_message", number=number, recording=f"{number}-1", parted=True)
     await hotline.desk.settle()
     assert [order.number for order in await hotline.desk.orders.list(Wanted())] == [said]
+    assert not any(name.startswith(nothing) for name in files(hotline))
     assert [draft.number for draft in await hotline.desk.orders.drafts(datetime.now(UTC))] == [busy], (
         "may be written to"
     )
@@ -129,6 +130,21 @@ async def test_a_lost_message_becomes_an_order_later(hotline: Hotline) -> None:
     kept = await ask(hotline, "leave_message", number=lost, recording=f"{lost}-2", parted=False)
     assert kept[0] == "opened", "a caller who comes back after all has the same order"
     assert len(await hotline.desk.orders.list(Wanted())) == 1
+
+
+async def test_a_recording_without_its_order_is_kept(hotline: Hotline) -> None:
+    """As after a database was restored from yesterday."""
+    hotline.desk.tapes.save("2603020001-1", audio.wav(SOUND))
+    hotline.desk.tapes.save("talk-test-9.1-1772416800", audio.wav(SOUND))
+    for path in hotline.desk.tapes.folder.glob("*.wav"):
+        os.utime(path, (time.time() - 90, time.time() - 90))
+    hotline.desk.tapes.save("talk-test-9.1-1772416900", audio.wav(SOUND))  # they talk still
+    await asyncio.gather(hotline.desk.settle(), hotline.desk.settle())
+    assert files(hotline) == [
+        "kept/2603020001-1.sealed", "kept/talk-test-9.1-1772416800.sealed", "talk-test-9.1-1772416900.wav",
+    ]  # fmt: skip
+    assert hotline.desk.tapes.talks("test-9.1") == ["talk-test-9.1-1772416800", "talk-test-9.1-1772416900"]
+    assert np.array_equal(audio.unwav(await hotline.desk.listen_to_talk("talk-test-9.1-1772416800")), SOUND)
 
 
 async def test_what_was_recorded_is_known_after_a_crash(hotline: Hotline) -> None:

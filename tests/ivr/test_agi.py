@@ -163,6 +163,34 @@ async def test_what_went_wrong_is_told(answer: str, fault: type[Exception]) -> N
         exchange.hang_up()
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("200 result=35 (dtmf) endpos=80000", 80000),  # the # key
+        ("200 result=0 (timeout) endpos=8000", 8000),  # silence, or the time is up
+        ("200 result=-1 (writefile)", None),  # no such folder, or a full disk
+        ("200 result=-1 (hangup) endpos=4000", Gone),
+        ("HANGUP", Gone),
+    ],
+)
+async def test_a_recording_ends(answer: str, expected: object) -> None:
+    told: asyncio.Queue[object] = asyncio.Queue()
+
+    async def handle(call: AgiCall) -> None:
+        try:
+            told.put_nowait(await call.record_file("/tapes/2611254821-1", "#", 120_000, 5))
+        except Gone:
+            told.put_nowait(Gone)
+
+    async with serving(handle) as (_, port):
+        exchange = await Exchange.call(port)
+        assert await exchange.command() == 'RECORD FILE "/tapes/2611254821-1" "wav" "#" "120000" "BEEP" "s=5"'
+        await exchange.say(answer.encode() + b"\n")
+        async with asyncio.timeout(10):
+            assert await told.get() == expected
+        exchange.hang_up()
+
+
 async def test_one_answer_byte_by_byte() -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
 
