@@ -8,7 +8,7 @@ year at a time. A year that is not published yet counts weekdays, less the holid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -16,7 +16,10 @@ from chinese_calendar import constants
 
 CHINA = ZoneInfo("Asia/Shanghai")
 Kind = Literal["working_days", "weekends", "holidays"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 Spans = tuple[tuple[int, int], ...]  # minutes since midnight, in order: ((540, 720), (810, 1050))
+Week = Mapping[Kind | Weekday, Spans]  # hours by kind of day; a weekday's own go before those of its kind
 MonthDay = tuple[int, int]
 WHOLE_DAY: Spans = ((0, 24 * 60),)
 
@@ -79,7 +82,7 @@ class Season:
 
     first: MonthDay
     last: MonthDay
-    spans: Mapping[Kind, Spans]
+    spans: Week
 
     def holds(self, day: date) -> bool:
         """Whether a day is in it."""
@@ -93,11 +96,11 @@ class Season:
 class Timetable:
     """The hours of one desk by kind of day; a kind that is not named is closed."""
 
-    spans: Mapping[Kind, Spans]
+    spans: Week
     seasons: tuple[Season, ...] = ()
 
-    def on(self, day: date) -> Mapping[Kind, Spans]:
-        """The hours by kind of day that hold on `day`."""
+    def on(self, day: date) -> Week:
+        """The hours that hold around `day`."""
         return next((season.spans for season in self.seasons if season.holds(day)), self.spans)
 
 
@@ -129,7 +132,10 @@ class Calendar:
 
     def hours_on(self, name: str, day: date) -> Spans:
         """When a timetable is open on a day. Raises `KeyError` when there is none of that name."""
-        spans = self.timetables[name].on(day).get(self.kind(day, name), ())
+        week, kind, weekday = self.timetables[name].on(day), self.kind(day, name), WEEKDAYS[day.weekday()]
+        # A make-up Saturday is a working day like any other, and a Friday that is a holiday is a holiday.
+        usual = kind == ("working_days" if day.weekday() < 5 else "weekends")
+        spans = week.get(weekday if usual and weekday in week else kind, ())
         for closure in self.closures:
             if closure.cover(day, name):
                 spans = tuple(_without(spans, closure.hours))

@@ -1,14 +1,27 @@
 """What may be written in `flows/hours.yaml`, and the `Calendar` it makes. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from fund.calendar import WHOLE_DAY, Calendar, Days, Kind, MonthDay, Season, Spans, Timetable, public_kind
+from fund.calendar import (
+    WEEKDAYS,
+    WHOLE_DAY,
+    Calendar,
+    Days,
+    Kind,
+    MonthDay,
+    Season,
+    Spans,
+    Timetable,
+    Week,
+    Weekday,
+    public_kind,
+)
 from fund.yaml_model import Told, typed
 from fund.yaml_source import Fault, Source, suggestion
 
@@ -63,6 +76,8 @@ Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "
 InYear = Annotated[
     tuple[int, int], BeforeValidator(_month_day), WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"})
 ]
+
+
 def _list(value: object) -> object:
     """A list whose last line was taken away is empty; one name needs no brackets."""
     return [] if value is None else [value] if isinstance(value, str) else value
@@ -76,24 +91,34 @@ class _Strict(BaseModel):
 
 
 class _Open(_Strict):
-    """Hours by kind of day. `every_day` is for the kinds that are not named; a kind with no hours is closed."""
+    """Hours by kind of day. `every_day` is for the kinds that are not named; a kind with no hours is closed.
+
+    A weekday's own hours go before those of its kind: `friday: 9:00-12:00`, or `friday: []` for a day off.
+    """
 
     every_day: Hours | None = None
     working_days: Hours | None = None
     weekends: Hours | None = None
     holidays: Hours | None = None
+    monday: Hours | None = None
+    tuesday: Hours | None = None
+    wednesday: Hours | None = None
+    thursday: Hours | None = None
+    friday: Hours | None = None
+    saturday: Hours | None = None
+    sunday: Hours | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if all(hours is None for hours in (self.every_day, self.working_days, self.weekends, self.holidays)):
+        if self.every_day is None and all(getattr(self, name) is None for name in (*_KINDS, *WEEKDAYS)):
             raise Told("缺少时间:写 working_days、weekends、holidays 或 every_day",
                        "hours are missing: working_days, weekends, holidays or every_day")  # fmt: skip
         return self
 
-    def spans(self) -> Mapping[Kind, Spans]:
-        """Hours by kind of day."""
-        named = {kind: getattr(self, kind) for kind in _KINDS}
-        return {kind: (self.every_day or ()) if hours is None else hours for kind, hours in named.items()}
+    def spans(self) -> Week:
+        """Hours by kind of day and by weekday."""
+        named: dict[Kind | Weekday, Spans] = {kind: self.every_day or () for kind in _KINDS}
+        return named | {name: hours for name in (*_KINDS, *WEEKDAYS) if (hours := getattr(self, name)) is not None}
 
 
 class SeasonWritten(_Open):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fund.calendar import WHOLE_DAY, Calendar, Days, Kind, Spans, Timetable
+from fund.calendar import WEEKDAYS, WHOLE_DAY, Calendar, Days, Spans, Timetable, Week
 from ivr.flow import HOME_FILE, Flow, LongestCall, MenuNode, Option, Patience, Queue, kind_of
 
 _FIELDS = {
@@ -171,15 +171,26 @@ def _timetable(tell: _Teller, table: Timetable | None) -> str:
     return "; ".join([_open(tell, table.spans), *seasons])
 
 
-_KINDS: Mapping[Kind, tuple[str, str]] = {
+_KINDS: Mapping[str, tuple[str, str]] = {
     "working_days": ("工作日", "working days"),
     "weekends": ("周末", "weekends"),
     "holidays": ("节假日", "holidays"),
+    "monday": ("星期一", "Mondays"),
+    "tuesday": ("星期二", "Tuesdays"),
+    "wednesday": ("星期三", "Wednesdays"),
+    "thursday": ("星期四", "Thursdays"),
+    "friday": ("星期五", "Fridays"),
+    "saturday": ("星期六", "Saturdays"),
+    "sunday": ("星期日", "Sundays"),
 }
 
 
-def _open(tell: _Teller, spans: Mapping[Kind, Spans]) -> str:
-    told = [f"{tell(*_KINDS[kind])} {_clock(hours)}" for kind, hours in spans.items() if hours]
+def _open(tell: _Teller, spans: Week) -> str:
+    told = [
+        f"{tell(*_KINDS[kind])} {_clock(hours) or tell('休息', 'off')}"
+        for kind, hours in spans.items()
+        if hours or kind in WEEKDAYS
+    ]
     return ", ".join(told) or tell("不开", "closed")
 
 

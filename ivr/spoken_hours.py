@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import date, time
 from itertools import groupby
 
-from fund.calendar import Calendar, Kind, Spans
+from fund.calendar import WEEKDAYS, Calendar, Kind, Spans
 from ivr import spoken_en, spoken_zh
 from ivr.speech import Language
 
 _ZH: Mapping[Kind, str] = {"working_days": "工作日", "weekends": "周末", "holidays": "法定节假日"}
 _EN: Mapping[Kind, str] = {"working_days": "working days", "weekends": "weekends", "holidays": "public holidays"}
+_WEEKDAYS_ZH = dict(zip(WEEKDAYS, ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"), strict=True))
 _MIDNIGHT = 24 * 60
 
 
@@ -18,9 +19,14 @@ def hours_words(calendar: Calendar, name: str, day: date, language: Language = "
     spans = calendar.timetables[name].on(day)
     kinds: tuple[Kind, ...] = ("working_days", "weekends", "holidays")
     alike = [(list(group), hours) for hours, group in groupby(kinds, lambda kind: spans.get(kind, ())) if hours]
+    own = [(weekday, spans[weekday]) for weekday in WEEKDAYS if weekday in spans]
     if language == "en":
-        return "; ".join(f"{_days_en(days)} {_spans_en(hours)}" for days, hours in alike) or "closed for now"
-    return "；".join(f"{_days_zh(days)}，{_spans_zh(hours)}" for days, hours in alike) or "暂停服务"
+        told = [f"{_days_en(days)} {_spans_en(hours)}" for days, hours in alike]
+        told += [f"on {day.title()}s {_spans_en(hours) or 'closed'}" for day, hours in own]
+        return "; ".join(told) or "closed for now"
+    told = [f"{_days_zh(days)}，{_spans_zh(hours)}" for days, hours in alike]
+    told += [f"{_WEEKDAYS_ZH[day]}，{_spans_zh(hours) or '休息'}" for day, hours in own]
+    return "；".join(told) or "暂停服务"
 
 
 def _days_zh(days: list[Kind]) -> str:

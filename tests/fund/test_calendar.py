@@ -31,6 +31,7 @@ timetables:
       - {name: 夏令时, from: 07-01, to: 09-30, working_days: [9:00-12:00, 14:00-17:30]}
       - {name: 冬令时, from: 12-01, to: 02-28, working_days: 9:30-16:30}
   weekend: {note: 周末窗口, weekends: 9:00-11:00, working_days: 9:00-17:00}
+  study: {note: 星期五下午学习, working_days: 9:00-17:00, friday: 9:00-12:00, sunday: 10:00-11:00, monday: []}
   machine: {note: 自助终端, every_day: 0:00-24:00, holidays: []}
 closures:
   - {from: 2026-03-04, reason: 搬迁}
@@ -112,6 +113,11 @@ def test_due_dates_know_the_centres_own_days() -> None:
         ("people", "2027-01-04 10:00", True, "2027-01-04 10:00"),  # not published: weekdays
         ("weekend", "2026-03-08 10:00", True, "2026-03-08 10:00"),
         ("weekend", "2026-10-03 10:00", False, "2026-10-08 09:00"),  # a Saturday, but a holiday
+        ("study", "2026-03-06 13:00", False, "2026-03-07 09:00"),  # the centre's own Saturday is no Friday
+        ("study", "2026-03-08 10:30", True, "2026-03-08 10:30"),
+        ("study", "2026-03-09 10:00", False, "2026-03-10 09:00"),  # a Monday off
+        ("study", "2026-05-01 10:00", False, "2026-05-06 09:00"),  # a Friday, but a holiday
+        ("study", "2026-10-10 13:00", True, "2026-10-10 13:00"),  # a make-up Saturday
         ("machine", "2026-03-03 23:59", True, "2026-03-03 23:59"),
         ("machine", "2026-05-01 00:00", False, "2026-05-06 00:00"),
     ],
@@ -240,7 +246,7 @@ def test_every_fault_is_told_at_once() -> None:
         .replace("note: 自助", "not: 自助")
     )
     _, faults = read_hours(parse(text.encode(), "f"))
-    assert {fault.line for fault in faults} == {7, 9, 11}
+    assert {fault.line for fault in faults} == {7, 10, 12}
 
 
 def test_an_extra_day_that_is_a_working_day_anyway() -> None:

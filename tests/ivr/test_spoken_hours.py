@@ -15,6 +15,7 @@ TABLES = {
     "people": Timetable({"working_days": DAY}, (Season((7, 1), (9, 30), {"working_days": ((540, 720), (840, 1050))}),)),
     "branch": Timetable({"working_days": ((540, 1020),), "weekends": ((570, 690),), "holidays": ((570, 690),)}),
     "machine": Timetable({kind: ((0, 1440),) for kind in ("working_days", "weekends", "holidays")}),
+    "study": Timetable({"working_days": ((540, 1020),), "weekends": (), "friday": ((540, 720),), "monday": ()}),
     "late": Timetable({"working_days": ((1110, 1440),)}),
     "never": Timetable({}),
 }
@@ -34,6 +35,13 @@ TABLES = {
         ("branch", "2026-03-02", "zh", "工作日，上午九点到下午五点；周末和法定节假日，上午九点三十分到十一点三十分"),
         ("machine", "2026-03-02", "zh", "每天，全天"),
         ("machine", "2026-03-02", "en", "every day around the clock"),
+        ("study", "2026-03-02", "zh", "工作日，上午九点到下午五点；星期一，休息；星期五，上午九点到中午十二点"),
+        (
+            "study",
+            "2026-03-02",
+            "en",
+            "on working days from nine a.m. to five p.m.; on Mondays closed; on Fridays from nine a.m. to twelve p.m.",
+        ),
         ("late", "2026-03-02", "zh", "工作日，晚上六点三十分到十二点"),
         ("never", "2026-03-02", "zh", "暂停服务"),
     ],
