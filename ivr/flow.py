@@ -378,7 +378,8 @@ class Step(_Strict):
     not_hear: str | None = None
     silence: Literal[True] | None = None
     hang_up: Literal[True] | None = None
-    transferred: Name | None = None
+    transferred: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*|[0-9]{3,20})$")] | None = None
+    served: Literal[True] | None = None
     ended: Literal[True] | None = None
 
     @model_validator(mode="after")
@@ -389,10 +390,11 @@ class Step(_Strict):
 
 
 class FlowTest(_Strict):
-    """A supervisor's own test: a call from `caller` at a moment, step by step."""
+    """A supervisor's own test: a call from `caller` at a moment, step by step; `queues`: how they are, else open."""
 
     name: Annotated[str, Field(min_length=1)]
     caller: str = ""
+    queues: dict[Name, Literal["open", "busy", "closed", "full"]] = {}
     at: Annotated[str, AfterValidator(_moment)] | None = None
     steps: Annotated[list[Step], Field(min_length=1)]
 

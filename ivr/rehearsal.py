@@ -11,11 +11,12 @@ from typing import Any
 
 from fund.phone import caller_number
 from fund.yaml_source import Fault, Source
-from ivr.actions import Listen, Record, Say, Transfer
+from ivr.actions import Listen, LookUp, Record, Say, Transfer
 from ivr.call import CHINA, Call, Switchboard
-from ivr.flow import Flow, FlowTest
+from ivr.events import Answered, Event, LeftQueue, Served
+from ivr.flow import Flow, FlowTest, Step
 from ivr.keys import Keypad
-from ivr.line import Gone
+from ivr.line import Gone, Parked
 from ivr.state import State
 from ivr.world import World
 
@@ -58,11 +59,38 @@ async def _play(flow: Flow, test: FlowTest, source: Source, number: int, world: 
     begin = datetime.strptime(test.at or "2026-03-02 10:00", "%Y-%m-%d %H:%M").replace(tzinfo=CHINA)
     seconds = iter(range(10_000))
     switchboard = Switchboard(
-        FixedFlow(flow), world, NoRecords(), clock=lambda: begin + timedelta(seconds=next(seconds))
+        FixedFlow(flow), _Queues(world, test), _Kept(), clock=lambda: begin + timedelta(seconds=next(seconds))
     )
     await switchboard.connect(line, f"test-{number}", caller_number(test.caller))
+    while back := line.came_back(begin + timedelta(seconds=next(seconds))):
+        await switchboard.connect(line, f"test-{number}", caller_number(test.caller), back)
     line.finish()
     return [source.fault(("tests", number, "steps", step), f"{test.name}:{zh}", en) for step, zh, en in line.faults]
+
+
+class _Queues:
+    """A world in which the queues are as the test says."""
+
+    def __init__(self, world: World, test: FlowTest) -> None:
+        self._world, self._test = world, test
+
+    async def look_up(self, call: str, question: LookUp, at: datetime) -> Answered:
+        if question.what != "queue":
+            return await self._world.look_up(call, question, at)
+        return Answered(self._test.queues.get(question.args["queue"], "open"), at, {"ahead": 2, "minutes": 5})
+
+
+class _Kept(NoRecords):
+    """Keeps a call that people have, as long as its test."""
+
+    def __init__(self) -> None:
+        self._state = ""
+
+    async def save(self, call: Call) -> None:
+        self._state = "" if call.ended_at else call.state.to_json()
+
+    async def resume(self, call_id: str) -> State | None:
+        return State.from_json(self._state) if self._state else None
 
 
 class ScriptLine:
@@ -75,6 +103,7 @@ class ScriptLine:
         self._keypad = Keypad()
         self._heard = ""
         self._queue = ""
+        self._back: Step | None = None  # what brings the caller back from the people
         self.faults: list[tuple[int, str, str]] = []
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
@@ -161,7 +190,24 @@ class ScriptLine:
     async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         await self.play(says)
         self._queue = to.queue
+        while self._steps and (self._steps[0][1].hear or self._steps[0][1].not_hear):
+            self._compare(*self._steps.pop(0))
+        if [step.transferred for _, step in self._steps[:1]] == [to.queue] and len(self._steps) > 1:
+            number, then = self._steps[1]
+            if then.press and then.press not in to.keys:
+                self._fault(number, f"等待时按 {then.press} 不起作用", f"key {then.press} does nothing during the wait")
+            elif then.press or then.served:
+                self._back, self._heard, self._queue = then, "", ""
+                del self._steps[:2]
+                raise Parked
         return None
+
+    def came_back(self, at: datetime) -> Event | None:
+        """What brings the caller back from the people, when the script says so."""
+        step, self._back = self._back, None
+        if step is None:
+            return None
+        return LeftQueue(step.press, at) if step.press else Served("agent1", 60, at)
 
     async def hang_up(self) -> None:
         return None
