@@ -79,7 +79,7 @@ class TextService:
         self.reminders = Reminders(store, self.sender, ledger, settings.remind_at, settings.reminders)
         self.notices = Notices(store, self.sender, ledger)
         self.outbox.accepted.append(self.receipts.accepted)
-        rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template)
+        rules = Rules(settings.day(), settings.second_way_seconds, self._provider_template, settings.lease_seconds)
         self.workers = [Worker(lanes, self.outbox, self.router, rules, chance) for lanes in (CODE_LANES, OTHER_LANES)]
         self.housekeeper = Housekeeper(self._chores())
         self.campaigns = Campaigns(store, self.sender, self.router, rules.day)

@@ -85,6 +85,8 @@ class Campaigns:
         An interrupted upload (`data` raises) is `broken`, and raises on.
         """
         template = self.sender.template(template_id)
+        if template.lane == "code":
+            raise Refused("not_for_campaigns")
         id = new_id()
         await self._open(id, client, name, template)
         preflight = Preflight(self.store, self.sender, template, kind)

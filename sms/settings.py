@@ -73,6 +73,7 @@ class TextSettings(BaseModel):
     day_ends: time = time(21)
     abroad: frozenset[str] = Field(frozenset(), description="country codes that may be texted besides 86")
     second_way_seconds: float = Field(9, ge=1, description="a code with no answer goes another way after so long")
+    lease_seconds: float = Field(60, gt=0, description="a text on the wire for longer belongs to a dead process")
     unknown_hours: float = Field(1, gt=0, description="how long an unknown outcome waits for a receipt before a person")
     keep_days: int = Field(180, ge=150, description="records of texts; the law wants five months")
     keep_text_days: int = Field(30, ge=0, description="their content and number, sealed; then only hashes and masks")
@@ -87,6 +88,11 @@ class TextSettings(BaseModel):
     @model_validator(mode="after")
     def _sound(self) -> Self:
         faults = [*self._provider_faults(), *self._route_faults()]
+        slowest = (
+            0.0 if faults else max((each.timeout_seconds for _, each in self.provider_settings().values()), default=0)
+        )
+        if self.lease_seconds <= slowest:
+            faults.append(f"lease_seconds must be more than the longest timeout_seconds ({slowest:g})")
         if self.day_starts >= self.day_ends:
             faults.append("day_starts must be before day_ends")
         if not self.providers:

@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.5  # how soon work is found that nobody announced: another process's on SQLite, or what became due
 AT_ONCE = 40  # texts of one claim: a code that comes now waits until they are on the wire
 PACE_SECONDS = 0.02  # between two claims of other texts, unless the first are done before
-LEASE_SECONDS = 60.0  # longer than any provider's timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class Rules:
     day: Day | None
     second_way_seconds: float
     provider_template: Callable[[str, str], str]  # (our template, provider) -> the provider's id of it, or empty
+    lease_seconds: float = 60.0  # longer than any provider's timeout: a row still `sending` then is a dead worker's
 
 
 class Worker:
@@ -108,9 +108,9 @@ class Worker:
         store = self.outbox.store
         if "code" in self.lanes:
             with store.hurry():
-                return await self.outbox.claim(self.lanes, most, LEASE_SECONDS)
+                return await self.outbox.claim(self.lanes, most, self.rules.lease_seconds)
         await store.calm()
-        return await self.outbox.claim(self.lanes, most, LEASE_SECONDS)
+        return await self.outbox.claim(self.lanes, most, self.rules.lease_seconds)
 
     def _freed(self, task: asyncio.Task[None]) -> None:
         self._busy.discard(task)

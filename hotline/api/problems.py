@@ -97,6 +97,7 @@ DETAILS: dict[str, Any] = {
     "wrong_state": "当前状态不能执行该操作。",
     "not_a_list": "请以 text/csv 或 application/x-ndjson 上传名单。",
     "cut_off": "文件没有传完,请重新上传;已传部分不会发送。",
+    "not_for_campaigns": "验证码模板不能群发。",
     "wrong_columns": "名单缺少这些列:",
     "doubled_column": "名单有重复的列名。",
     "empty_file": "名单是空的。",
