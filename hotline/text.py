@@ -23,7 +23,7 @@ from sms.callbacks import Callbacks
 from sms.campaigns import Campaigns
 from sms.codes import Call, Codes
 from sms.dead_letters import DeadLetters
-from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure, remove_old
+from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure
 from sms.inbound import Inbox
 from sms.keys import Keys
 from sms.keywords import KeywordFile
@@ -34,6 +34,7 @@ from sms.providers.base import Inbound, Provider, Receipt, Take
 from sms.receipts import Receipts
 from sms.reminders import Reminders
 from sms.replies import Replies
+from sms.retention import remove_old
 from sms.routing import Router
 from sms.sender import Sender, Wish
 from sms.settings import TextSettings

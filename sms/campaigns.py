@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sms.errors import Refused
@@ -93,7 +93,7 @@ class Campaigns:
         try:
             await self._take_in(id, preflight, data)
         except BaseException:
-            await self._set(id, status="broken", ended_at=self.clock())
+            await self._broken(id)
             raise
         report = preflight.report
         rate = sum(gate.rate_for("campaign") for gate in self.router.gates.values())
@@ -136,6 +136,13 @@ class Campaigns:
     async def _set(self, id: str, **columns: Any) -> None:
         async with self.store.write() as connection:
             await connection.execute(update(campaign).where(campaign.c.id == id).values(**columns))
+
+    async def _broken(self, id: str) -> None:
+        """Nobody will go on with it: what has arrived is forgotten."""
+        async with self.store.write() as connection:
+            await connection.execute(delete(campaign_chunk).where(campaign_chunk.c.campaign == id))
+            broken = update(campaign).where(campaign.c.id == id, campaign.c.status == "checking")
+            await connection.execute(broken.values(status="broken", ended_at=self.clock()))
 
     async def move(self, client: str, id: str, act: str) -> State:
         """start, pause, resume or cancel. Raises `Refused` with `not_found`, or `wrong_state`."""
@@ -233,7 +240,7 @@ class Campaigns:
         for id in ended:
             await self._set(id, status="done", ended_at=self.clock())
         for id in broken:
-            await self._set(id, status="broken", ended_at=self.clock())
+            await self._broken(id)
 
     async def progress(self, client: str, id: str) -> Progress | None:
         """Where a campaign of this client stands; None: it has none of that id."""
@@ -272,12 +279,19 @@ class Campaigns:
 
     async def faults(self, client: str, id: str) -> AsyncIterator[tuple[int, str]]:
         """The bad rows of a campaign, as (line, reason), in the order of the file."""
-        mine = select(campaign_chunk.c.faults).join(campaign, campaign.c.id == campaign_chunk.c.campaign)
-        of = mine.where(campaign.c.id == id, campaign.c.client == client).order_by(campaign_chunk.c.n)
-        async with self.store.read() as connection:
-            async for (faults,) in await connection.stream(of):
-                for line, reason in json.loads(faults):
+        mine = select(campaign_chunk.c.n, campaign_chunk.c.faults).join(campaign)
+        of = mine.where(campaign.c.id == id, campaign.c.client == client, campaign_chunk.c.faults != "[]")
+        last = -1
+        while True:
+            page = of.where(campaign_chunk.c.n > last).order_by(campaign_chunk.c.n).limit(50)
+            async with self.store.read() as connection:
+                rows = (await connection.execute(page)).all()
+            for row in rows:
+                for line, reason in json.loads(row.faults):
                     yield line, reason
+            if not rows:
+                return
+            last = rows[-1].n
 
 
 def _next_chunk() -> Any:

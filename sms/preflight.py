@@ -18,6 +18,7 @@ from sms.store import Store
 from sms.tables import opt_out
 from sms.templates import Template
 
+MOST_FAULTS = 100_000  # bad rows of one file that are kept; with more it is no list of recipients
 CHUNK = 100  # rows that move together; a few milliseconds of work, which is what a code may have to wait
 
 
@@ -76,6 +77,8 @@ class Preflight:
             async for chunk in self._judged(data):
                 await self._weed(chunk, seen)
                 self.report.add(chunk)
+                if self.report.rows - self.report.good > MOST_FAULTS + self.report.good:
+                    raise Refused("too_many_faults")
                 yield chunk
         self.report.encoding, self.report.ignored_columns = self.rows.text.encoding, self.rows.ignored[:20]
 

@@ -98,6 +98,7 @@ DETAILS: dict[str, Any] = {
     "not_a_list": "请以 text/csv 或 application/x-ndjson 上传名单。",
     "cut_off": "文件没有传完,请重新上传;已传部分不会发送。",
     "not_for_campaigns": "验证码模板不能群发。",
+    "too_many_faults": "名单中不可用的行太多,请检查文件是否正确;没有发送任何短信。",
     "wrong_columns": "名单缺少这些列:",
     "doubled_column": "名单有重复的列名。",
     "empty_file": "名单是空的。",

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from hotline.text import TextService
 from sms.preflight import CHUNK
 from sms.rows import CsvRows, Fault, JsonRows, Row
-from sms.tables import campaign, message, opt_out
+from sms.tables import campaign, campaign_chunk, message, opt_out
 from tests.sms.test_api import Caller, api, text
 
 __all__ = ["api", "text"]  # fixtures
@@ -118,6 +118,30 @@ async def test_opted_out_people_are_left_out(api: Caller, text: TextService) -> 
 async def test_files_that_make_no_sense(api: Caller, data: bytes, kind: str, status: int, word: str) -> None:
     got, problem = await upload(api, data, kind)
     assert (got, problem["type"].split(":")[-1]) == (status, word)
+
+
+async def test_what_is_no_list_of_people_is_stopped(
+    api: Caller, text: TextService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms.preflight.MOST_FAULTS", 1000)
+    status, problem = await upload(api, b"to,news\n" + b"x,y\n" * 5000)
+    assert (status, problem["type"].split(":")[-1]) == (422, "too_many_faults")
+    await until_only(text, "broken")
+    async with text.store.read() as connection:
+        assert (await connection.execute(select(func.count()).select_from(campaign_chunk))).scalar_one() == 0
+
+
+async def test_codes_are_nothing_for_campaigns(api: Caller) -> None:
+    status, problem = await upload(api, b"to,code,minutes\n", query="template=code_login")
+    assert (status, problem["type"].split(":")[-1]) == (422, "not_for_campaigns")
+
+
+async def test_all_bad_rows_can_be_downloaded(api: Caller) -> None:
+    bad = [f"1390000{n:03d}" for n in range(7 * CHUNK)]  # a digit short
+    _, answer = await upload(api, table([*numbers(7 * CHUNK), *bad]))
+    async with api.http.get(f"/v1/campaigns/{answer['id']}/faults", headers=api.headers) as reply:
+        lines = (await reply.text()).splitlines()[1:]
+    assert [int(line.split(",")[0]) for line in lines] == list(range(7 * CHUNK + 2, 14 * CHUNK + 2))
 
 
 def read(rows: CsvRows | JsonRows, data: bytes, piece: int = 7) -> list[Row | Fault]:
