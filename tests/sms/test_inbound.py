@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from sms.housekeeping import remove_old
 from sms.inbound import Inbox
 from sms.providers.base import Inbound
+from sms.retention import remove_old
 from sms.seals import reseal
 from sms.store import Store
 from sms.tables import inbound, inbound_part
