@@ -30,10 +30,6 @@ _VALUES: Mapping[str, Sentences] = {
     "ranges": ("范围要写成 6、4-8 或 1,2-4,10-20", "write ranges as 6, 4-8 or 1,2-4,10-20"),
 }
 _PLAIN: Mapping[str, Sentences] = {
-    "union_tag_not_found": (
-        f"没有说明这个节点做什么:缺少 {'、'.join(list(KINDS)[:-1])} 或 {list(KINDS)[-1]}",
-        f"the node does nothing: {', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]} is missing",
-    ),
     "list_type": ("这里应是列表,每行以 - 开头", "a list is needed here: lines that start with -"),
 }
 
@@ -67,8 +63,8 @@ def explain(error: Mapping[str, Any], suggest: Suggest) -> Sentences:
             return _VALUES[str(context["error"])]
         case "dict_type" | "model_type" if loc and (shape := _shape(loc)):
             return shape
-        case "union_tag_not_found" if odd := next(filter(None, map(_odd_mark, _keys(error["input"]))), None):
-            return odd
+        case "union_tag_not_found":
+            return _no_kind(list(_keys(error["input"])))
         case "extra_forbidden":
             return _unknown(loc, suggest)
     return _PLAIN.get(kind) or yaml_model.explain(error, suggest)
@@ -103,6 +99,18 @@ def _unknown(loc: tuple[str, ...], suggest: Suggest) -> Sentences:
 
 def _keys(data: object) -> Iterator[str]:
     yield from map(str, data) if isinstance(data, Mapping) else ()
+
+
+def _no_kind(keys: list[str]) -> Sentences:
+    """A node that names no kind: a slip of the pen in one of its keys, or nothing at all."""
+    if odd := next(filter(None, map(_odd_mark, keys)), None):
+        return odd
+    near = next((near for key in keys if (near := suggestion(key, KINDS))[0]), ("", ""))
+    kinds = sorted(KINDS, key=lambda kind: kind not in ("say", "menu"))
+    return (
+        f"没有说明这个节点做什么{near[0]}:缺少 {'、'.join(kinds[:-1])} 或 {kinds[-1]}",
+        f"the node does nothing{near[1]}: {', '.join(kinds[:-1])} or {kinds[-1]} is missing",
+    )
 
 
 def _odd_mark(word: str) -> Sentences | None:

@@ -101,7 +101,7 @@ def test_check_names_file_and_line(home: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(home: Path, tmp_path: Path) -> None:
     for command in ("check", "test"):
         done = hotline(home, command, tmp_path / "nothing")
-        assert done.returncode == 1 and "main.yaml" in done.stdout
+        assert done.returncode == 1 and "没有这个目录" in done.stdout
 
 
 def test_diff_tells_a_change_in_words(home: Path, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ MISTAKES = [  # what is written, what is written instead, the line and the words
     ("    next: agent", "    hours: people\n    next: agent", 9, "同时写了 hours 和 say"),
     ("    next: agent", "    nxt: agent\n    next: agent", 10, '不认识 nxt(是不是 "next"?)'),
     ("    next: agent", "    loudly: true\n    next: agent", 10, "say 节点可以写 say、barge_in、next"),
+    ("say: 您好", "sya: 您好", 8, '没有说明这个节点做什么(是不是 "say"?)'),
     ("say: 您好", "say: true", 9, "要说的话"),
     ("say: 您好", "say: [您好]", 9, "要说的话"),
     ("say: 您好", "say: {balance}元", 9, "以 { 开头的话要"),
