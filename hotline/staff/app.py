@@ -34,6 +34,7 @@ class Staff:
     accounts: Accounts
     door: Door
     live: Live
+    keep_trail: timedelta
 
     async def first_link(self) -> str:
         """The address by which the first administrator comes in; empty when there is one already."""
@@ -50,6 +51,7 @@ class Staff:
         at = self.door.clock()
         await self.accounts.tidy(at)
         await self.door.sessions.tidy(at)
+        await self.door.trail.remove_old(at - self.keep_trail)
 
     def stop(self) -> None:
         self.live.stop()
@@ -76,7 +78,9 @@ def open_staff(
         settings.trusted_proxies,
         clock,
     )
-    return Staff(Accounts(engine, privacy, Passwords(privacy, cost)), door, Live())
+    return Staff(
+        Accounts(engine, privacy, Passwords(privacy, cost)), door, Live(), timedelta(days=settings.keep_calls_days)
+    )
 
 
 def all_pages(staff: Staff, parts: Parts) -> list[Page]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hotline.staff.tables import staff_audit
@@ -38,6 +38,11 @@ class Trail:
         if len(self._looked) >= MOST_REMEMBERED:
             self._looked.clear()
         self._looked[key] = now
+
+    async def remove_old(self, before: datetime) -> None:
+        """Forget what happened before a moment."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(staff_audit).where(staff_audit.c.at < before))
 
     async def rows(
         self, *, before: int | None = None, name: str = "", subject: str = "", limit: int = 100

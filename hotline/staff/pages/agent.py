@@ -12,6 +12,7 @@ from hotline.staff.parts import Parts
 log = structlog.get_logger()
 STATES = {"away": "未登录", "free": "空闲", "ringing": "振铃", "talking": "通话中", "paused": "暂停"}
 REASONS = {"lunch": "午餐", "rest": "休息", "meeting": "会议", "training": "培训", "after_call": "话后处理"}
+WHY = {**REASONS, "no_telephone": "话机未连接", "signed_out": "已退出队列"}  # what the board may tell, choices or not
 EXCHANGE = {
     "none": "未连接电话交换机:队列和坐席状态不可用,来电记录照常。",
     "away": "与电话交换机的连接中断,正在恢复;画面可能不是最新的。",
@@ -27,8 +28,8 @@ def pages(parts: Parts) -> list[Page]:
             "agent.html", here="/agent", seat=seat, me=parts.board.agents.get(seat) if seat else None,
             context=await seen(visit, parts, mine) if mine else None, board=parts.board, waiting=waiting,
             callers={row.id: row for row in await parts.recent.rows(ids=list(waiting))} if waiting else {},
-            handed_over=await parts.recent.handed_over(visit.at), states=STATES, reasons=REASONS, exchange=EXCHANGE,
-            **WORDS,
+            handed_over=await parts.recent.handed_over(visit.at), states=STATES, reasons=REASONS, why=WHY,
+            exchange=EXCHANGE, **WORDS,
         )  # fmt: skip
 
     async def state(visit: Visit) -> web.StreamResponse:
@@ -47,7 +48,7 @@ def pages(parts: Parts) -> list[Page]:
 
     async def queues(visit: Visit) -> web.StreamResponse:
         return visit.show(
-            "queues.html", here="/queues", board=parts.board, states=STATES, reasons=REASONS, exchange=EXCHANGE
+            "queues.html", here="/queues", board=parts.board, states=STATES, reasons=REASONS, why=WHY, exchange=EXCHANGE
         )
 
     return [

@@ -37,6 +37,8 @@ function tick() {
   }
 }
 
+document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 if (topics.length) {
   const light = document.getElementById("live");
   const stream = new EventSource(`/staff/live?topics=${topics.join(",")}`);

@@ -153,7 +153,11 @@ def parts_on(engine: AsyncEngine, settings: Settings) -> Parts:
     desk = Desk(engine, PRIVACY, Tapes(settings.recordings_folder, PRIVACY), texts, settings.orders)
     contexts = Contexts(engine, PRIVACY, Ledger(engine), flows, desk.orders, lambda: BEGIN)
     bulletins = Bulletins(engine, lambda: BEGIN)
-    figures, recent, board = Figures(engine, lambda: BEGIN), RecentCalls(engine), open_telephones(settings, engine).board
+    figures, recent, board = (
+        Figures(engine, lambda: BEGIN),
+        RecentCalls(engine),
+        open_telephones(settings, engine).board,
+    )
     return Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), board)
 
 

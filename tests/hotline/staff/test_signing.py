@@ -156,6 +156,21 @@ async def test_signing_out_ends_the_session_not_only_the_cookie(desk: Office) ->
     assert (await browser.get("")).status == 303
 
 
+async def test_what_is_over_is_removed(desk: Office) -> None:
+    browser = await desk.signed_in("agent")
+    await browser.sign_in("nobody", "wrong")
+    await desk.staff.accounts.invite("li", "agent", desk.now)
+    desk.later(hours=25)
+    await desk.staff.tidy()
+    assert await desk.trail() != []
+    desk.later(days=731)
+    await desk.staff.tidy()
+    async with desk.staff.door.sessions._engine.connect() as connection:
+        for table in ("staff_links", "staff_sessions", "staff_tries", "staff_audit"):
+            kept = f"SELECT count(*) FROM {table}"
+            assert (await connection.execute(text(kept))).scalar_one() == 0, table
+
+
 async def test_nothing_kept_opens_a_door(desk: Office) -> None:
     browser = await desk.signed_in("agent")
     link = await desk.staff.accounts.invite("li", "agent", desk.now)

@@ -14,7 +14,7 @@ from hotline.staff.roles import TITLES
 PAGES = Path("hotline/staff/templates")
 
 LISTS: list[Any] = [
-    words.DONE, words.FAULTS, words.ACTIONS, TITLES, OUTCOMES, calls.IDENTIFIED, calls.STOPS, agent.STATES, agent.REASONS,
+    words.DONE, words.FAULTS, words.ACTIONS, TITLES, OUTCOMES, calls.IDENTIFIED, calls.STOPS, agent.STATES, agent.WHY,
     agent.EXCHANGE, orders.ORDER_KINDS, orders.ORDER_STATES, orders.PRIORITIES, orders.CHANGES, callbacks.CHANNELS,
     callbacks.CALL_BACK_OUTCOMES, reports.LABELS, reports.RATINGS, reports.TITLES,
 ]  # fmt: skip
