@@ -4,6 +4,7 @@ A caller who needs a person gets one, is never left ringing, and is not lost whe
 """
 
 import asyncio
+import re
 import signal
 import sqlite3
 import time
@@ -36,6 +37,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         except NoAsterisk as reason:
             pytest.skip(str(reason))
         running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
+        queues = running.home / "flows" / "queues.yaml"
+        queues.write_text(re.sub(r"(deposit:.*overflow: )2m", r"\g<1>5s", queues.read_text()))
         stack.enter_context(asterisk)
         stack.enter_context(running)
         yield running, asterisk
@@ -192,6 +195,20 @@ async def test_all_busy_is_told_with_its_choices_and_a_key_works_while_waiting(e
         await until(running, state("agent1", "free"))
     next_ = said(PHRASES["queue_next"]["zh"], minutes=("number", 3))
     hearing.assert_in_order(second.heard(), [("next", sound(running, next_))])
+
+
+async def test_too_long_in_one_queue_goes_on_in_the_general_one(exchange: Exchange, tmp_path: Path) -> None:
+    running, asterisk = exchange
+    async with desk(tmp_path, asterisk, answers=False) as one, phone(tmp_path, "13900000002") as caller:
+        await until(running, state("agent1", "free"))
+        await ask_for_people(asterisk, caller, "40")
+        call_id = (await until(running, waits("deposit")))["call_id"]
+        await until(running, waits("general"))
+        await until(running, state("agent1", "ringing"))
+        await one.command("accept")
+        await until(running, talks_with("agent1", call_id))
+        await caller.command("hangup")
+        await visited(running, call_id, [("deposit", "", "moved"), ("general", "agent1", "hung_up")])
 
 
 @pytest.mark.parametrize("moment", ["waits", "talks"])
