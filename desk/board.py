@@ -46,6 +46,7 @@ ERROR = Histogram(
     buckets=(-600, -300, -120, -60, -30, -10, 0, 10, 30, 60, 120, 300, 600),
 )
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 3.0  # how long what is under way may take at the end
 MOST_UNWRITTEN = 10_000  # visits kept in memory while the database is away
 _WORD = re.compile(r"[A-Za-z0-9_/-]{1,60}")
 
@@ -70,6 +71,7 @@ class Board:
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._write_wanted = asyncio.Event()
+        self._stopping = False
         self._closing: set[asyncio.Task[None]] = set()
         self.synced = False
 
@@ -79,11 +81,16 @@ class Board:
 
     async def stop(self) -> None:
         """Stop watching; write what is left."""
-        for task in (*self._tasks, *self._closing):
+        if not self._tasks:
+            return
+        watching, *writing = self._tasks
+        watching.cancel()
+        self._stopping = True
+        self._write_wanted.set()
+        await asyncio.wait({watching, *writing, *self._closing}, timeout=STOP_SECONDS)  # a write is not cut in two
+        for task in (*writing, *self._closing):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
-        with contextlib.suppress(SQLAlchemyError, OSError):
-            await self._write()
 
     # what there is to see
 
@@ -199,8 +206,20 @@ class Board:
     async def _watch_exchange(self) -> None:
         async for batch in self._ami.events():
             for happening in batch:
-                await self._take(happening)
+                await self._take_safely(happening)
+            if self._ami.connected and not self.synced:
+                await self._take_safely(Missed())
             self._tell()
+
+    async def _take_safely(self, happening: Happening) -> None:
+        """A picture that cannot be trusted is not shown; it is asked for anew."""
+        try:
+            await self._take(happening)
+        except Exception as fault:
+            self.synced = False
+            what = happening.name if isinstance(happening, AmiEvent) else type(happening).__name__
+            log.error("exchange_not_understood", what=what, fault=type(fault).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _take(self, happening: Happening) -> None:
         match happening:
@@ -287,7 +306,7 @@ class Board:
             self._write_wanted.set()
 
     async def _write_forever(self) -> None:
-        while True:
+        while not self._stopping or self._unwritten:
             await self._write_wanted.wait()
             self._write_wanted.clear()
             try:

@@ -167,6 +167,25 @@ async def test_an_exchange_that_is_not_ready_is_asked_again(
         await board.stop()
 
 
+async def test_what_is_not_understood_is_asked_for_anew(
+    asterisk: Asterisk, sqlite_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desk.board.RETRY_SECONDS", 0.02)
+    whole = asterisk._status
+
+    def halved(action: dict[str, str]) -> str:
+        asterisk.exchange.answers["QueueStatus"] = whole
+        return whole(action).replace("Name: agent1\r\n", "")
+
+    asterisk.exchange.answers["QueueStatus"] = halved
+    async with link(asterisk.exchange.port) as ami:
+        board = Board(ami, Visits(sqlite_engine))
+        await board.start()
+        await until(board, lambda: board.exchange == "connected" and board.agents)
+        assert [action["Action"] for action in asterisk.exchange.actions].count("QueueStatus") == 2
+        await board.stop()
+
+
 async def test_signing_in_and_out_and_pauses(asterisk: Asterisk, sqlite_engine: AsyncEngine) -> None:
     asterisk.members += [{"Queue": "hotline-general", "Name": "agent2", "Membership": "dynamic", "Status": "1"}]
     async with link(asterisk.exchange.port, ping_seconds=60) as ami:
