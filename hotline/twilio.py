@@ -12,7 +12,8 @@ from hotline.tapes import Tapes
 from ivr.addresses import Addresses
 from ivr.call import Switchboard, china_now
 from ivr.lines import twilio_http
-from ivr.lines.twilio import Speak, TwilioVoice
+from ivr.lines.twilio import Speak
+from ivr.lines.twilio_calls import TwilioVoice
 from ivr.lines.twilio_tapes import TwilioTapes
 from ivr.lines.twilio_turns import Turns
 from ivr.lines.twiml import Sound

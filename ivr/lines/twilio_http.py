@@ -20,8 +20,8 @@ from twilio.request_validator import (
 
 from ivr.addresses import AddressRefused
 from ivr.lines import twiml
-from ivr.lines.twilio import TwilioVoice
 from ivr.lines.twilio_asked import ENDED, Asked
+from ivr.lines.twilio_calls import TwilioVoice
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_tapes import TwilioTapes
 from ivr.transferring import CHOICES

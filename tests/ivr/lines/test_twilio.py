@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from random import Random
+from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import select, text
@@ -200,6 +202,31 @@ async def test_a_service_that_is_away_leads_to_a_person(database: AsyncEngine) -
         }
         await phone.press("1")
         assert phone.fell_back and phone.dialled == [PEOPLE] and "如果没有接通" in phone.said
+
+
+async def test_whatever_is_signed_gets_something_that_goes_on(database: AsyncEngine) -> None:
+    """No field, however odd, ends in an error or in silence."""
+    chance = Random(12329)
+    fields = {
+        "Digits": ["1", "#", "*", "123456789012345678901234567890", "x", "", "\u0661"],
+        "FinishedOnKey": ["", "#", "?"],
+        "DialCallStatus": ["busy", "completed", "nonsense"],
+        "DialCallDuration": ["12", "-", ""],
+        "QueueResult": ["leave", "bridged", "nonsense"],
+        "QueuePosition": ["2", "x"],
+        "AvgQueueTime": ["30", "x"],
+        "RecordingUrl": ["http://127.0.0.1:1/x", "x"],
+        "RecordingDuration": ["3", "x"],
+        "From": ["", "+", "tel:" + "9" * 500, "\u0000"],
+    }
+    paths = ["start", "turn/0", "turn/1", "turn/2?most=1", "turn/3?part=1", "turn/999999?tape=1-1", "wait/1?keys=23"]
+    async with node(database, FLOW) as here, TwilioPhone({PUBLIC: here.url}) as phone:
+        for _ in range(60):
+            told = {name: chance.choice(fields[name]) for name in chance.sample(sorted(fields), 3)}
+            code, body = await phone.post(f"{PUBLIC}/twilio/voice/{chance.choice(paths)}", told)
+            assert code == 200, told
+            verbs = [verb.tag for verb in ElementTree.fromstring(body)]
+            assert verbs[-1:] in (["Redirect"], ["Hangup"], ["Dial"], ["Say"], ["Leave"]), (told, body)
 
 
 # Slow look-ups

@@ -21,7 +21,8 @@ from ivr.call import Switchboard
 from ivr.events import Answered
 from ivr.flow import Flow
 from ivr.lines import twilio_http
-from ivr.lines.twilio import Speak, TwilioVoice
+from ivr.lines.twilio import Speak
+from ivr.lines.twilio_calls import TwilioVoice
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_tapes import Tapes, TwilioTapes
 from ivr.lines.twilio_turns import Turns
