@@ -30,7 +30,6 @@ log = structlog.get_logger()
 DESPAIR_SECONDS = 25.0  # a turn without a word for so long has failed
 FOLLOW_SECONDS = 0.2  # how often a turn that another node takes is looked at
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
-PARTING_SECONDS = 30.0  # how long the end of a call waits for the recording it broke off
 FORGOTTEN = timedelta(hours=5)  # no call at Twilio is longer than four hours
 MOST_REMEMBERED = 10_000
 
@@ -76,11 +75,15 @@ class TwilioVoice:
         tapes: TwilioTapes | None = None,
         clock: Callable[[], datetime] = china_now,
         answer_seconds: float = 4.0,
+        parting_seconds: float = 30.0,
     ) -> None:
-        """`turns_url`: the public address of `/twilio/voice/turn`. Twilio gives up on an answer after 15 s."""
+        """`turns_url`: the public address of `/twilio/voice/turn`. Twilio gives up on an answer after 15 s.
+
+        `parting_seconds`: how long the end of a call waits for the recording it broke off.
+        """
         self._switchboard, self._turns, self._speak = switchboard, turns, speak
         self._settings, self._url = settings, turns_url
-        self._clock, self._answer_seconds = clock, answer_seconds
+        self._clock, self._answer_seconds, self._parting_seconds = clock, answer_seconds, parting_seconds
         self._tapes = tapes
         self._parting: dict[str, Task[None]] = {}  # calls that have ended, whose recording is still to come
         self._here: dict[str, _Turn] = {}  # the last turn of each call this node has heard of
@@ -164,7 +167,7 @@ class TwilioVoice:
             await self._end(call_id)
 
     async def _end_later(self, call_id: str) -> None:
-        await asyncio.sleep(PARTING_SECONDS)
+        await asyncio.sleep(self._parting_seconds)
         await self._end(call_id)
 
     async def _end(self, call_id: str) -> None:

@@ -119,6 +119,7 @@ class TwilioPhone:
         self.dialled: list[str] = []
         self.queued: list[str] = []
         self.played: list[bytes] = []
+        self.spoken: list[bytes] = []
         self.fell_back = False
         self.status = "ringing"
         self.asked: list[tuple[str, dict[str, str], str]] = []  # what was requested, and the answer
@@ -176,9 +177,10 @@ class TwilioPhone:
         if then == "hangup":
             await self.hang_up()
         if not wav:
-            following = await self._execute(self._rest)
+            following = None if self.over else await self._execute(self._rest)
             await self._go_to(*following) if following else None
             return
+        self.spoken.append(wav)
         sid = f"RE{secrets.token_hex(16)}"
         api.recordings[sid] = wav
         told = {"RecordingSid": sid, "RecordingUrl": api.address(sid), "RecordingDuration": "3"}

@@ -1,7 +1,8 @@
 """A caller hears the same on every line: calls at Twilio beside the same calls at the keyboard, and the flows' own tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.tapes import Tapes
+from ivr.actions import LookUp
 from ivr.call import CHINA, Switchboard
-from ivr.flow import FlowTest
+from ivr.events import Answered
+from ivr.flow import FlowTest, Step
 from ivr.lines.keyboard import KeyboardLine
 from ivr.loader import load, read_folder, read_phrases
 from ivr.rehearsal import FixedFlow, NewWorld, NoRecords
+from ivr.world import World
 from tests.ivr.lines.fake_twilio import PUBLIC, TwilioApi, TwilioPhone
 from tests.ivr.lines.twilio_nodes import PEOPLE, PRIVACY, STEP, Clock, node, outcome, plain, play, tone
 
@@ -88,42 +92,62 @@ async def test_a_caller_hears_the_same_as_at_the_keyboard(name: str, worlds: New
     assert len(expected) > 100
 
 
+class Queues:
+    """A world in which the queues are as the test says."""
+
+    def __init__(self, world: World, test: FlowTest) -> None:
+        self._world, self._test = world, test
+
+    async def look_up(self, call: str, question: LookUp, at: datetime) -> Answered:
+        if question.what != "queue":
+            return await self._world.look_up(call, question, at)
+        return Answered(self._test.queues.get(question.args["queue"], "open"), at, {"ahead": 2, "minutes": 5})
+
+
+def people(steps: Sequence[Step]) -> Iterator[str]:
+    """What becomes of each hand-over: a key pressed while waiting, a talk, or a caller who hangs up."""
+    for step, then in zip_longest(steps, steps[1:]):
+        if step.transferred:
+            served, pressed = then and then.served, then and then.press
+            yield "bridged" if served else f"keys {pressed}" if pressed else "hangup"
+
+
 @pytest.mark.parametrize("test", [test for _, test in TESTS], ids=[name for name, _ in TESTS])
 async def test_the_flows_own_tests(test: FlowTest, worlds: NewWorld, database: AsyncEngine, tmp_path: Path) -> None:
     clock = Clock(datetime.fromisoformat(test.at or "2026-03-02 10:00").replace(tzinfo=CHINA))
-    given: dict[str, Any] = {"queues": {name: f"sip:{name}@centre.example" for name in FLOW.queues}}
+    given: dict[str, Any] = {"queues": {name: f"queue:{name}" for name in FLOW.queues}}
     caller = f"+86{caller_number(test.caller)}" if test.caller else "+266696687"
-    tapes = Tapes(tmp_path / "tapes", PRIVACY)
+    tapes, world = Tapes(tmp_path / "tapes", PRIVACY), Queues(await worlds(), test)
     async with (
         TwilioApi() as api,
-        node(database, FLOW, await worlds(), clock, tapes=tapes, endpoint=api.url, **given) as here,
-        TwilioPhone({PUBLIC: here.url}, caller, people=["hangup"], doubles=True, stale=True) as phone,
+        node(database, FLOW, world, clock, tapes=tapes, endpoint=api.url, **given) as here,
+        TwilioPhone({PUBLIC: here.url}, caller, people=[*people(test.steps)], doubles=True, stale=True) as phone,
     ):
         await phone.start()
-        before = 0
+        before, with_people = 0, False
         for step in test.steps:
             heard = plain("".join(phone.heard[before:]))
             assert step.hear is None or plain(step.hear) in heard
             assert step.not_hear is None or plain(step.not_hear) not in heard
-            assert step.transferred is None or phone.dialled == [given["queues"][step.transferred]]
+            assert step.transferred is None or step.transferred == phone.queued.pop(0)
             assert step.ended is None or phone.over
-            if step.press is not None or step.silence or step.speak:
+            if (step.press or step.silence or step.speak) and not with_people:
                 clock.now += STEP
                 before = len(phone.heard)
                 if phone.recording:
                     await phone.speak(api, tone(3) if step.speak else b"")
                 else:
                     await phone.press(step.press or "")
-            if step.hang_up and phone.recording:
-                await phone.speak(api, tone(3), then="hangup")
-            elif step.hang_up:
-                await phone.hang_up()
-        if not phone.over:
+            if step.hang_up:
+                break
+            with_people = step.transferred is not None  # what comes next has happened by then
+        if phone.recording:
+            await phone.speak(api, tone(3), then="hangup")
+        elif not phone.over:
             await phone.hang_up()
         assert not api.recordings, "what was recorded is here, and no longer at Twilio"
     assert (await outcome(database, phone.call_sid))[1], "the call has ended in the records"
-    spoken = [step for step in test.steps if step.speak or step.hang_up]
-    assert [round(take.seconds) for take in tapes.takes()] == [3] * len(spoken)
+    assert [round(take.seconds) for take in tapes.takes()] == [3] * len(phone.spoken)
 
 
 async def test_a_pin_that_twilio_shall_not_see_is_not_asked_for(worlds: NewWorld, database: AsyncEngine) -> None:

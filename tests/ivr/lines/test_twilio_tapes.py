@@ -1,5 +1,6 @@
 """What callers say at Twilio: brought here, played to them again, removed there, whenever and however often it is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,6 +120,21 @@ async def test_hung_up_while_speaking_and_told_of_the_end_first(database: AsyncE
         assert await outcome(database, phone.call_sid) == ("hung_up", True)
         assert [asked.args.get("parted") for asked in desk.asked] == [None, True]
         assert tapes.load("2603020001-1")
+
+
+async def test_hung_up_after_the_beep_without_a_word(database: AsyncEngine, tapes: Tapes) -> None:
+    """Twilio tells of no recording then: the end of the call does not wait for ever."""
+    async with (
+        TwilioApi() as api,
+        node(database, FLOW, Desk(), tapes=tapes, endpoint=api.url, parting_seconds=0.01) as here,
+        TwilioPhone({PUBLIC: here.url}) as phone,
+    ):
+        await phone.start()
+        await phone.press("1")
+        await phone.speak(api, b"", then="hangup")
+        async with asyncio.timeout(5):
+            while await outcome(database, phone.call_sid) != ("hung_up", True):
+                await asyncio.sleep(0.01)
 
 
 async def test_a_recording_that_only_its_callback_brings(database: AsyncEngine, tapes: Tapes) -> None:

@@ -98,6 +98,7 @@ async def node(
     proxies: tuple[str, ...] = (),
     speak: Speak = by_twilio,
     answer_seconds: float = 4.0,
+    parting_seconds: float = 30.0,
     tapes: Tapes | None = None,
     **given: Any,
 ) -> AsyncIterator[Node]:
@@ -111,7 +112,8 @@ async def node(
     turns = Turns(engine, PRIVACY)
     addresses = Addresses(f"{PUBLIC}/twilio", b"a secret")
     recordings = TwilioTapes(chosen, tapes, addresses, clock, ready_seconds=2) if tapes else None
-    voice = TwilioVoice(board, turns, speak, chosen, url, tapes=recordings, clock=clock, answer_seconds=answer_seconds)
+    waits = {"answer_seconds": answer_seconds, "parting_seconds": parting_seconds}
+    voice = TwilioVoice(board, turns, speak, chosen, url, tapes=recordings, clock=clock, **waits)
     app = web.Application()
     if recordings:
         await recordings.start()
