@@ -37,7 +37,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
 KILL_AFTER = 1500  # accepted texts
 HOME = Path(__file__).parents[1]
 
-_WORDS = "的住房公积金账户已于本月缴存入账,如有疑问请致电中心热线或到各服务网点咨询,感谢您一直以来对住房公积金工作的理解"
+_WORDS = "的住房公积金账户已于本月缴存入账,如有疑问请致电中心热线或到服务网点咨询,感谢您对住房公积金工作的支持与理解。"
 TEMPLATES = f"""
 signature: 镇江公积金
 templates:
@@ -77,7 +77,7 @@ class Sink:
         return answer
 
     def settled(self, wanted: int, patience: float = 6.0) -> tuple[dict[str, Any], float]:
-        """What has come, once it is `wanted` texts or nothing more comes for `patience` seconds; and when the last came."""
+        """What came, once it is `wanted` texts or nothing more comes for `patience` seconds; and when the last came."""
         known, last = self.ask("count"), time.monotonic()
         while known["texts"] < wanted and time.monotonic() - last < patience:
             time.sleep(0.05)
@@ -173,7 +173,7 @@ class Ours(Gateway):
         }
         made = subprocess.run(
             [sys.executable, "-m", "hotline", "key", "add", f"bench-{secrets.token_hex(3)}", "--scope", "messages",
-             "--channel", "40", "--rate", "1000000"],
+             "--channel", "40", "--rate", "100000"],
             cwd=HOME, env=os.environ | self.environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
         self.key = re.search(r"hk_\S+", made.stdout)[0]  # type: ignore[index]
@@ -188,7 +188,8 @@ class Ours(Gateway):
 
     def script(self, first: int) -> str:
         path = "/v1/messages/batch" if self.together > 1 else "/v1/messages"
-        one = """string.format('{"to":"139%08d","template":"bench","params":{"tail":"%04d"},"key":"once-%d"}', n, n % 10000, n)"""
+        written = '{"to":"139%08d","template":"bench","params":{"tail":"%04d"},"key":"once-%d"}'
+        one = f"string.format('{written}', n, n % 10000, n)"
         body = (
             f"""local t = {{}}
               for i = 1, {self.together} do n = n + 1; t[i] = {one} end
@@ -348,7 +349,7 @@ _DONE = """
 
 
 async def killed_under_load(gateway: Gateway) -> str:
-    """SIGKILL in the middle of a load, then a new start: how many accepted texts never came, and how many came twice."""
+    """SIGKILL under load, then a new start: how many accepted texts never came, and how many came twice."""
     gateway.sink.ask("reset")
     accepted: set[str] = set()
     first = next(_numbers)
