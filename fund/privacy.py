@@ -35,14 +35,17 @@ class Privacy:
     def __init__(self, pepper: bytes, encryption_keys: Sequence[str]) -> None:
         self._pepper = pepper
         self._box = MultiFernet([Fernet(key) for key in encryption_keys])
+        self._keys: dict[str, bytes] = {}
 
     def key(self, purpose: str) -> bytes:
         """A 32-byte key of its own for one purpose, derived from the pepper."""
-        return hmac.digest(self._pepper, b"key:" + purpose.encode(), hashlib.sha256)
+        if purpose not in self._keys:
+            self._keys[purpose] = hmac.digest(self._pepper, b"key:" + purpose.encode(), hashlib.sha256)
+        return self._keys[purpose]
 
     def digest(self, purpose: str, value: str) -> str:
         """64 hex characters that stand for `value`; nothing leads back without the pepper."""
-        return hmac.digest(self.key(purpose), value.encode(), hashlib.sha256).hex()
+        return hmac.digest(self.key(purpose), value.encode(), "sha256").hex()
 
     def seal(self, text: str) -> bytes:
         """`text`, encrypted for storage."""

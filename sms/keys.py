@@ -3,6 +3,7 @@
 A key reads `hk_<id>_<secret>`; only a hash of the secret is kept (it is 256 bits of chance, so a plain one will do).
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -56,6 +57,7 @@ class Keys:
         self.store = store
         self.clock = clock
         self._known: dict[bytes, tuple[float, Client | None]] = {}
+        self._asked: dict[bytes, asyncio.Task[Client | None]] = {}
 
     async def add(
         self,
@@ -117,7 +119,15 @@ class Keys:
         until, client = self._known.get(fingerprint, (0.0, None))
         if time.monotonic() < until:
             return client
-        client = await self._look_up(key)
+        if fingerprint not in self._asked:  # one look-up for all who ask at once
+            self._asked[fingerprint] = asyncio.create_task(self._remember(key, fingerprint))
+        return await asyncio.shield(self._asked[fingerprint])
+
+    async def _remember(self, key: str, fingerprint: bytes) -> Client | None:
+        try:
+            client = await self._look_up(key)
+        finally:
+            del self._asked[fingerprint]
         if len(self._known) > 10_000:  # somebody is guessing
             self._known.clear()
         self._known[fingerprint] = (time.monotonic() + _REMEMBER_SECONDS, client)

@@ -233,24 +233,8 @@ class Outbox:
 
 
 async def _claim_lane(connection: AsyncConnection, lane: Lane, most: int, now: datetime, lease: float) -> list[Any]:
-    due = (
-        select(message.c.id)
-        .where(message.c.lane == lane, message.c.due_at <= now)
-        .order_by(message.c.due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    taken = (
-        update(message)
-        .where(message.c.id.in_(due.scalar_subquery()))
-        .values(
-            status=case((message.c.status == "queued", "sending"), else_=message.c.status),
-            due_at=None,
-            lease_until=now + timedelta(seconds=lease),
-        )
-        .returning(*_CLAIMED)
-    )
-    rows = (await connection.execute(taken)).all()
+    until = now + timedelta(seconds=lease)
+    rows = (await connection.execute(_CLAIM, {"of": lane, "most": most, "now": now, "until": until})).all()
     return sorted(rows, key=lambda row: row.id)
 
 
@@ -258,8 +242,8 @@ async def _learned(connection: AsyncConnection, rows: Sequence[Any]) -> dict[byt
     """The operators that receipts taught us, of the numbers in `rows`: people take their number with them."""
     if not rows:
         return {}
-    found = select(number.c.to_hash, number.c.operator).where(number.c.to_hash.in_({row.to_hash for row in rows}))
-    return {to_hash: operator for to_hash, operator in await connection.execute(found)}
+    found = await connection.execute(_LEARNED, {"who": list({row.to_hash for row in rows})})
+    return {to_hash: operator for to_hash, operator in found}
 
 
 async def _declined(connection: AsyncConnection, rows: Sequence[Any]) -> set[str]:
@@ -267,7 +251,7 @@ async def _declined(connection: AsyncConnection, rows: Sequence[Any]) -> set[str
     kinds = {row.to_hash: row for row in rows if row.kind}
     if not kinds:
         return set()
-    found = await connection.execute(select(opt_out.c.to_hash, opt_out.c.kind).where(opt_out.c.to_hash.in_(kinds)))
+    found = await connection.execute(_OFF, {"who": list(kinds)})
     off = {(to_hash, kind) for to_hash, kind in found}
     return {row.id for row in rows if row.kind and off & {(row.to_hash, row.kind), (row.to_hash, "*")}}
 
@@ -287,6 +271,27 @@ _CLAIMED = (
     message.c.tried,
     message.c.created_at,
     message.c.expires_at,
+)
+
+# Made once: building a statement costs more than running it.
+_LEARNED = select(number.c.to_hash, number.c.operator).where(number.c.to_hash.in_(bindparam("who", expanding=True)))
+_OFF = select(opt_out.c.to_hash, opt_out.c.kind).where(opt_out.c.to_hash.in_(bindparam("who", expanding=True)))
+_DUE = (
+    select(message.c.id)
+    .where(message.c.lane == bindparam("of"), message.c.due_at <= bindparam("now"))
+    .order_by(message.c.due_at)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    update(message)
+    .where(message.c.id.in_(_DUE.scalar_subquery()))
+    .values(
+        status=case((message.c.status == "queued", "sending"), else_=message.c.status),
+        due_at=None,
+        lease_until=bindparam("until"),
+    )
+    .returning(*_CLAIMED)
 )
 
 # The climbing rule in SQL: `sending` takes any outcome; `unknown` only what is known better; receipts stay on top.

@@ -60,10 +60,11 @@ class Receipts:
 
     async def match(self, refs: Sequence[str]) -> None:
         """Apply the waiting receipts of these provider references, and forget them."""
-        async with self.store.read() as connection:
-            rows = (await connection.execute(select(receipt).where(receipt.c.ref.in_(refs)))).all()
-        if rows:
-            async with self.store.write() as connection:
+        if not refs:
+            return
+        async with self.store.write() as connection:
+            rows = (await connection.execute(_WAITING, {"refs": list(refs)})).all()
+            if rows:
                 done = await self._apply(connection, [_waiting(row) for row in rows])
                 await _forget(connection, done)
 
@@ -174,6 +175,7 @@ _CLIMB_PART = (
     )
     .values(status=bindparam("news"))
 )
+_WAITING = select(receipt).where(receipt.c.ref.in_(bindparam("refs", expanding=True)))
 _FACTS = (message.c.id, message.c.lane, message.c.operator, message.c.to_hash, message.c.status)
 
 

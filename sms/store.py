@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fund.privacy import Privacy
+from sms.writer import Writer
 
 Clock = Callable[[], datetime]
 PATIENCE_SECONDS = 0.1  # how long a campaign waits behind codes at each step
@@ -28,7 +29,8 @@ class Store:
         self.engine = engine
         self.privacy = privacy
         self.sqlite = engine.dialect.name == "sqlite"
-        self._turn = asyncio.Lock()
+        self._insert_new: dict[str, Any] = {}
+        self._writer = Writer(engine) if self.sqlite else None
         self._in_a_hurry = 0
         self._calm = asyncio.Event()
 
@@ -60,22 +62,21 @@ class Store:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, rolled back on any exception.
 
-        SQLite has one writer: waiting for the turn here is fair and free, where its own busy-waiting is neither. The
-        lock is taken before the first read, so what a transaction read is still true when it writes.
+        SQLite has one writer: waiting for the turn here is fair and free, where its own busy-waiting is neither.
         """
-        if not self.sqlite:
-            async with self.engine.begin() as connection:
-                yield connection
+        if self._writer is not None:
+            async with self._writer.transaction() as transaction:
+                yield cast(AsyncConnection, transaction)
             return
-        async with self._turn, self.engine.connect() as connection:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        async with self.engine.begin() as connection:
             yield connection
-            await connection.commit()
 
     def insert_new(self, table: Table) -> Any:
         """`INSERT` that leaves alone what is already there."""
-        insert = sqlite.insert(table) if self.sqlite else postgresql.insert(table)
-        return insert.on_conflict_do_nothing()
+        if table.name not in self._insert_new:
+            insert = sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+            self._insert_new[table.name] = insert.on_conflict_do_nothing()
+        return self._insert_new[table.name]
 
     def upsert(self, table: Table, keys: list[str], **columns: Any) -> Insert:
         """`INSERT` that overwrites the row with the same `keys`."""

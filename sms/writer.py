@@ -1,0 +1,134 @@
+"""SQLite's one writer: a connection with a thread of its own, and one flush to the disk for all who wrote together.
+
+The usual asynchronous driver makes four or five trips to its thread a statement; here it is one. And a transaction does
+not flush for itself: while others wait for their turn it only sets a savepoint, and whoever comes last commits for all.
+Nobody is told that a transaction is done before it is on the disk.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Executable, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import StaticPool
+
+Result = TypeVar("Result")
+
+MOST_TOGETHER = 16  # transactions that share a flush, so that the first of them does not wait long for the last
+# WAL is a property of the file, which `hotline.database` gave it; these are properties of a connection.
+_PRAGMAS = ("synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+
+
+class Writer:
+    """The writing end of an SQLite database. Transactions take turns, first come, first served."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = create_engine(
+            engine.url.set(drivername="sqlite"),
+            poolclass=StaticPool,
+            hide_parameters=True,
+            connect_args={"check_same_thread": False, "isolation_level": None},
+        )
+        self._connection: Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._turn = asyncio.Lock()
+        self._coming = 0  # transactions that wait for their turn
+        self._unflushed: list[asyncio.Future[None]] = []  # transactions written but not yet on the disk
+        event.listen(engine.sync_engine, "engine_disposed", lambda _: self._thread.submit(self._close))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Transaction"]:
+        """Begun with the write lock taken, so what was read is still true when it is written."""
+        self._coming += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._coming -= 1
+        flushed = asyncio.get_running_loop().create_future()
+        try:
+            transaction = Transaction(self)
+            try:
+                yield transaction
+            except BaseException:
+                await asyncio.shield(self.run(transaction.undo))
+                raise
+            else:
+                self._unflushed.append(flushed)
+            finally:
+                await asyncio.shield(self._flush_if_last())
+        finally:
+            self._turn.release()
+        await flushed
+
+    def run(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        """`work`, in the writer's thread, after whatever it is doing."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _flush_if_last(self) -> None:
+        if self._coming and len(self._unflushed) < MOST_TOGETHER:
+            return  # the next one's turn comes at once, and then it is the next one's business
+        waiting, self._unflushed = self._unflushed, []
+        if not waiting:
+            return
+        try:
+            await self.run(self._commit)
+        except Exception as fault:
+            for each in waiting:
+                if not each.done():
+                    each.set_exception(fault)
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    # in the thread
+
+    def begin(self) -> Connection:
+        """The connection, in a transaction on the disk and at a savepoint of its own."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            for pragma in _PRAGMAS:
+                self._connection.exec_driver_sql(f"PRAGMA {pragma}")
+        if not self._connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+        self._connection.exec_driver_sql("SAVEPOINT transaction_of_one")
+        return self._connection
+
+    def _commit(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.commit()
+            except Exception:
+                self._connection.rollback()
+                raise
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._engine.dispose()
+
+
+class Transaction:
+    """What a transaction is written with: the part of SQLAlchemy's `AsyncConnection` that the text side uses."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._connection: Connection | None = None  # once the first statement has begun it
+
+    async def execute(self, statement: Executable, values: Any = None) -> Any:
+        """As SQLAlchemy's, with all rows fetched."""
+        return await self._writer.run(lambda: self._run(statement, values))
+
+    def _run(self, statement: Executable, values: Any) -> Any:
+        if self._connection is None:
+            self._connection = self._writer.begin()
+        result = self._connection.execute(statement, values)
+        return result.freeze()() if result.returns_rows else result
+
+    def undo(self) -> None:
+        """In the thread: back to where it began, and nobody else's work with it."""
+        if self._connection is not None:
+            self._connection.exec_driver_sql("ROLLBACK TO transaction_of_one")
