@@ -362,6 +362,28 @@ def _unknown_queues(ground: Ground) -> Iterator[Fault]:
             yield ground.fault(node, place, zh, f'unknown queue "{name}"{en}; there are: {", ".join(known.queues)}')
 
 
+def _test_queues(ground: Ground) -> Iterator[Fault]:
+    """A test that speaks of a queue there is none of would prove nothing."""
+    if ground.queues is None:
+        return
+    known = {*ground.queues.queues, *ground.queues.numbers}
+    for file, body in ground.flow.files.items():
+        for number, test in enumerate(body.tests):
+            named: list[tuple[Place, str]] = [(("queues", queue), queue) for queue in test.queues]
+            named += [
+                (("steps", at, "transferred"), step.transferred)
+                for at, step in enumerate(test.steps)
+                if step.transferred
+            ]
+            for place, queue in named:
+                if queue not in known:
+                    zh, en = suggestion(queue, sorted(known))
+                    source = ground.sources[file]
+                    yield source.fault(
+                        ("tests", number, *place), f'没有人工队列 "{queue}"{zh}', f'unknown queue "{queue}"{en}'
+                    )
+
+
 def _comfort(ground: Ground) -> Iterator[Fault]:
     """What does not block, but makes a caller's life harder."""
     for node, body in ground.flow.nodes.items():
@@ -408,6 +430,7 @@ CHECKS = (
     _placeholders,
     _unknown_names,
     _unknown_queues,
+    _test_queues,
     _comfort,
     _languages,
     _closed_doors,

@@ -187,8 +187,9 @@ def test_a_known_queue_or_number_is_fine(to: str) -> None:
 
 def test_warnings_do_not_block() -> None:
     loaded = checked(
-        "  start: {hours: people, open: agent, closed: agent}\n"
-        "  hello: {say: {en: Hello}, next: start}\n".replace("hello", "start2"),
+        "  start: {hours: people, open: agent, closed: agent}\n  hello: {say: {en: Hello}, next: start}\n".replace(
+            "hello", "start2"
+        ),
         MAIN.replace("start: start", "start: start2"),
     )
     assert loaded.flow
@@ -207,3 +208,15 @@ def test_the_centres_own_people_are_never_rung_when_nobody_works() -> None:
             if isinstance(loaded.flow.nodes[goal], TransferNode) and not isinstance(body, TransferNode):
                 assert isinstance(body, HoursNode) and loaded.flow.find(node, body.open) == goal, f"{node} -> {goal}"
                 assert loaded.flow.find(node, body.closed) != goal
+
+
+def test_a_test_names_queues_that_are_there() -> None:
+    loaded = checked(
+        "  start: {menu: {1: {say: 人工, go: agent}}}\n"
+        "tests:\n  - name: 转贷款\n    queues: {laon: busy}\n    steps:\n      - press: 1\n      - transferred: genral\n",
+        queues="queues: {general: {title: 综合}, loan: {title: 贷款}}",
+    )
+    assert [(fault.line, fault.zh) for fault in loaded.faults] == [
+        (10, '没有人工队列 "laon"(是不是 "loan"?)'),
+        (13, '没有人工队列 "genral"(是不是 "general"?)'),
+    ]
