@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hotline.api.problems import Problem
-from hotline.api.routes import Answer, Call, Route
+from hotline.api.routes import Answer, Call, Route, When
 from ivr.tables import audit, call_steps, calls
 
 
@@ -63,7 +63,7 @@ class CallQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    before: AwareDatetime | None = None
+    before: When | None = None
     outcome: str | None = Field(None, max_length=20)
     limit: int = Field(50, ge=1, le=500)
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hotline.api.routes import Answer, Call, Route
+from hotline.api.routes import Answer, Call, Route, When
 from hotline.text import TextService
 from sms.messages import Lane, Status
 
@@ -14,7 +14,7 @@ class DeadLettersQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    after: AwareDatetime | None = None
+    after: When | None = None
     most: int = Field(100, ge=1, le=1000)
 
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from hotline.api.problems import Problem, of
-from hotline.api.routes import Answer, Call, Route
+from hotline.api.routes import Answer, Call, Route, When
 from hotline.text import TextService
 from sms.errors import Refused
 from sms.keys import Client
@@ -33,8 +33,8 @@ class MessageRequest(BaseModel):
     key: str | None = Field(
         None, min_length=1, max_length=128, description="two requests with one key make one message"
     )
-    not_before: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    not_before: When | None = None
+    expires_at: When | None = None
 
 
 class MessageAnswer(BaseModel):

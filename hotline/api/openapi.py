@@ -64,7 +64,8 @@ def _operation(route: Route, refs: dict[type[BaseModel], Any]) -> dict[str, Any]
         "operationId": f"{route.method.lower()}{re.sub(r'[^a-zA-Z]+', '_', route.path)}",
         "description": f"Scope: `{route.scope}`.",
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
-        "responses": {str(status): _answer(model, refs) for status, model in route.answers.items()} | _problems(route),
+        "responses": {str(status): _answer(model, refs, route.also) for status, model in route.answers.items()}
+        | _problems(route),
     }
     if route.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[route.body]}}}
@@ -74,12 +75,13 @@ def _operation(route: Route, refs: dict[type[BaseModel], Any]) -> dict[str, Any]
     return operation
 
 
-def _answer(model: type[BaseModel] | str, refs: dict[type[BaseModel], Any]) -> dict[str, Any]:
+def _answer(model: type[BaseModel] | str, refs: dict[type[BaseModel], Any], also: Sequence[str]) -> dict[str, Any]:
     if isinstance(model, str):
         return {"description": "a download", "content": {model: {"schema": {"type": "string"}}}}
     return {
         "description": (model.__doc__ or "").split("\n")[0],
-        "content": {"application/json": {"schema": refs[model]}},
+        "content": {"application/json": {"schema": refs[model]}}
+        | {media: {"schema": {"type": "string"}} for media in also},
     }
 
 

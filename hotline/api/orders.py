@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from desk.order import Order, State, Wanted
 from hotline.api.problems import Problem
-from hotline.api.routes import Answer, Call, Route
+from hotline.api.routes import Answer, Call, Route, When
 from hotline.desk import Desk
 
 
@@ -45,7 +45,7 @@ class OrderQuery(BaseModel):
     state: State | None = None
     kind: str = Field("", max_length=12)
     topic: str = Field("", max_length=40)
-    before: AwareDatetime | None = None
+    before: When | None = None
     limit: int = Field(50, ge=1, le=500)
 
 

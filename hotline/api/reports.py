@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from desk.figures import FIGURES, BadPeriod, Figures, Report
 from hotline import reports
 from hotline.api.problems import Problem
-from hotline.api.routes import Answer, Call, Route
+from hotline.api.routes import Answer, Call, Day, Route
 
 
 class ReportQuery(BaseModel):
@@ -18,8 +18,8 @@ class ReportQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: Day | None = Field(None, alias="from")
+    last: Day | None = Field(None, alias="to")
     format: Literal["json", "csv"] = "json"
 
 
@@ -51,7 +51,7 @@ def _route(figures: Figures, name: str, clock: Callable[[], datetime]) -> Route:
 
     return Route(
         "GET", f"/v1/reports/{name}", "reports", f"Figures: {name}", run, {200: ReportAnswer},
-        query=ReportQuery,
+        query=ReportQuery, also=["text/csv"],
     )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """A route of the HTTP API is declared once: validation, authorisation, limits and the OpenAPI document follow."""
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from hotline.api.problems import FieldFault, Problem, of
@@ -18,6 +20,16 @@ from sms.keys import Client, Keys
 log = structlog.get_logger(__name__)
 
 MOST_BYTES = 64 * 1024
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, str | date) or (isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d", value)):
+        raise ValueError("write a day as 2026-03-02, a time as 2026-03-02T10:00:00+08:00")
+    return value
+
+
+When = Annotated[AwareDatetime, BeforeValidator(_written)]  # a number is no time, whatever it might be seconds of
+Day = Annotated[date, BeforeValidator(_written)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,7 @@ class Route:
     upload: Sequence[str] = ()  # media types of a streamed body, which the operation reads by itself
     query: type[BaseModel] | None = None
     problems: Sequence[int] = ()
+    also: Sequence[str] = ()  # media types the same answer may have besides JSON
 
 
 class Door:
