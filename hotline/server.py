@@ -177,7 +177,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         else:
             health.bind_health(app, engine, ledger, None)
 
-        add_text_routes(app, text, more, settings.public_url)
+        add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies)
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, telephones, people)

@@ -22,11 +22,17 @@ def text_routes(text: TextService) -> list[Route]:
     ]
 
 
-def add_text_routes(app: web.Application, text: TextService, more: Sequence[Route] = (), public_url: str = "") -> None:
+def add_text_routes(
+    app: web.Application,
+    text: TextService,
+    more: Sequence[Route] = (),
+    public_url: str = "",
+    trusted_proxies: Sequence[str] = (),
+) -> None:
     """Put /v1, the providers' webhooks and the sandbox into `app`. `more`: other sides' operations under /v1."""
     routes = [*text_routes(text), *more]
     bind(app, Door(text.keys), routes)
-    bind_webhooks(app, text, public_url)
+    bind_webhooks(app, text, public_url, trusted_proxies)
     bind_sandbox(app, text)
     described = dumps(openapi.document(routes, "1")).encode()
 

@@ -1,22 +1,21 @@
 """/providers/{name}/receipts and /inbound: what the providers tell us. The provider's own code knows who it is from."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from hotline.api.problems import Problem
+from hotline.proxies import caller_address
 from hotline.text import TextService
 from sms.errors import Forged, Garbled, Refused
 from sms.providers.base import Inbound, Posted, Provider, Receipt
 
 log = structlog.get_logger(__name__)
 
-MOST_BYTES = 1024 * 1024
 
-
-def bind_webhooks(app: web.Application, text: TextService, public_url: str) -> None:
+def bind_webhooks(app: web.Application, text: TextService, public_url: str, trusted: Sequence[str]) -> None:
     """Put the webhooks of all providers into an application."""
 
     async def receipts(request: web.Request) -> web.Response:
@@ -29,9 +28,12 @@ def bind_webhooks(app: web.Application, text: TextService, public_url: str) -> N
         provider = text.providers.get(request.match_info["name"])
         if provider is None:
             return Problem(404, "not_found").response()
-        posted = Posted(
-            request.method, public_url + request.path_qs, request.headers, await request.read(), request.remote or ""
-        )
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return Problem(413, "too_large").response()
+        remote = caller_address(request, trusted)
+        posted = Posted(request.method, public_url + request.path_qs, request.headers, body, remote)
         try:
             await take(provider, posted)
         except (Forged, Garbled, Refused) as fault:

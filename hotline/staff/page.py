@@ -8,7 +8,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +16,7 @@ from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from fund.privacy import Privacy
+from hotline.proxies import caller_address
 from hotline.staff.accounts import NotPossible
 from hotline.staff.render import Renderer
 from hotline.staff.roles import Role, reaches
@@ -93,11 +93,7 @@ class Visit:
     @property
     def address(self) -> str:
         """Where the request comes from: the nearest address that is not one of our own proxies."""
-        way = [part.strip() for part in self.request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-        for hop in reversed([*way, self.request.remote or ""]):
-            if not _within(hop, self.door.trusted_proxies):
-                return hop
-        return self.request.remote or ""
+        return caller_address(self.request, self.door.trusted_proxies)
 
     def may(self, role: Role) -> bool:
         return reaches(self.role, role)
@@ -208,10 +204,3 @@ async def _form_is_ours(visit: Visit) -> bool:
     if COOKIE not in request.cookies:
         return False
     return hmac.compare_digest(visit.form.get("csrf", "").encode(), visit.door.csrf(visit.token).encode())
-
-
-def _within(hop: str, networks: Sequence[str]) -> bool:
-    try:
-        return any(ip_address(hop) in ip_network(network) for network in networks)
-    except ValueError:
-        return False

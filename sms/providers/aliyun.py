@@ -154,7 +154,10 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _each(body: bytes, one: Callable[[dict[str, Any]], News]) -> list[News]:
     try:
-        return [one(item) for item in json.loads(body)]
+        items = json.loads(body)
+        if not isinstance(items, list):
+            raise TypeError
+        return [one(item) for item in items]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
         raise Garbled(type(fault).__name__) from None
 

@@ -1,0 +1,22 @@
+"""Whose request it is behind our own proxies: what anybody may write into a header is believed from them only."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+from aiohttp import web
+
+
+def caller_address(request: web.Request, trusted: Sequence[str]) -> str:
+    """The nearest address that is not one of our own proxies (`trusted`, networks)."""
+    way = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    for hop in reversed([*way, request.remote or ""]):
+        if not _within(hop, trusted):
+            return hop
+    return request.remote or ""
+
+
+def _within(hop: str, networks: Sequence[str]) -> bool:
+    try:
+        return any(ip_address(hop) in ip_network(network) for network in networks)
+    except ValueError:
+        return False
