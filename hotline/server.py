@@ -52,7 +52,7 @@ from ivr.prompts import Prompts
 from ivr.records import CallRecords, forget_callers, remove_old
 from ivr.utterance import Utterance
 from ivr.versions import FlowVersions
-from ivr.way import titles
+from ivr.way import queue_titles, titles
 from sms.housekeeping import Chore, Housekeeper
 
 log = structlog.get_logger()
@@ -171,7 +171,8 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
                 stack.push_async_callback(seat.stop)
                 switchboard.handing_over.append(seat.hand_over)
             recent, board = RecentCalls(engine), telephones.board
-            parts = Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), board)
+            topics, queues = (lambda: titles(flows.current)), (lambda: queue_titles(flows.current))
+            parts = Parts(desk, figures, contexts, recent, bulletins, topics, queues, board)
             bind_staff(app, staff, parts)
             health.bind_health(app, engine, ledger, flows)
         else:

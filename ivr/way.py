@@ -36,6 +36,11 @@ def titles(flow: Flow) -> dict[str, str]:
     return {name: file.title for name, file in flow.files.items()}
 
 
+def queue_titles(flow: Flow) -> dict[str, str]:
+    """What each queue is called: `loan` -> `贷款`."""
+    return {name: queue.title for name, queue in flow.queues.items()}
+
+
 def _chosen(flow: Flow, before: str, node: str) -> Stop | None:
     """The option of the menu before that leads to this node."""
     menu = flow.nodes.get(before)

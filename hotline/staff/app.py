@@ -102,6 +102,7 @@ def all_pages(staff: Staff, parts: Parts) -> list[Page]:
 
 def bind_staff(app: web.Application, staff: Staff, parts: Parts) -> None:
     """Mount the pages at /staff."""
+    staff.door.renderer.name_by(parts.titles, parts.queue_titles)
     inside = web.Application()
     bind(inside, staff.door, all_pages(staff, parts))
     inside.router.add_static("/static", STATIC)

@@ -1,5 +1,6 @@
 """Pages from templates: all that is filled in is escaped, what is missing is a fault, words are translated."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ivr.call import CHINA
 if TYPE_CHECKING:
     from hotline.staff.page import Visit
 
+Names = Callable[[], Mapping[str, str]]
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -29,6 +31,14 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"moment": moment, "clock": clock, "lasting": long, "percent": percent}
+        self.name_by(dict, dict)
+
+    def name_by(self, topics: Names, queues: Names) -> None:
+        """Pages call topics and queues by what the menus call them; what has no title there keeps its name."""
+        self._environment.filters |= {
+            "topic": lambda name: topics().get(name, name),
+            "queue": lambda name: queues().get(name, name),
+        }
 
     def page(self, template: str, visit: "Visit", **values: Any) -> str:
         """HTML for one visit. Templates have `t` (a Chinese text in the visitor's language) and `visit`."""

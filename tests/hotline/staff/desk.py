@@ -158,7 +158,7 @@ def parts_on(engine: AsyncEngine, settings: Settings) -> Parts:
         RecentCalls(engine),
         open_telephones(settings, engine).board,
     )
-    return Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), board)
+    return Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), dict, board)
 
 
 def moment(hour: int) -> datetime:

@@ -1,8 +1,5 @@
 """The pages at work: who sees what of whom, and what callers said does no harm."""
 
-from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,36 +12,6 @@ from tests.ivr.golden import BEGIN
 
 CALLER = "13900000001"
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-
-
-class Exchange:
-    """A telephone exchange at the edge: it has two queues, and remembers what was asked of it."""
-
-    exchange = "connected"
-
-    def __init__(self) -> None:
-        now = {"waiting": 1, "agents_logged_in": 1, "agents_free": 0, "expected_wait_seconds": 75}
-        self.queues: dict[str, Any] = {"general": SimpleNamespace(**now), "loan": SimpleNamespace(**now)}
-        self.agents: dict[str, Any] = {}
-        self.waiting: list[Any] = []
-        self.asked: list[tuple[str, ...]] = []
-
-    def rings(self, agent: str, call_id: str, state: str = "ringing") -> None:
-        self.agents[agent] = SimpleNamespace(
-            state=state, since=datetime.now(UTC), reason="", call_id=call_id, queues=frozenset({"general"})
-        )
-
-    async def log_in(self, agent: str, queues: Any) -> None:
-        self.asked.append(("log_in", agent, *queues))
-
-    async def log_out(self, agent: str) -> None:
-        self.asked.append(("log_out", agent))
-
-    async def pause(self, agent: str, reason: str) -> None:
-        self.asked.append(("pause", agent, reason))
-
-    async def unpause(self, agent: str) -> None:
-        self.asked.append(("unpause", agent))
 
 
 async def a_call(desk: Office, id: str = "asterisk-1.1", outcome: str = "") -> None:
@@ -63,21 +30,6 @@ async def an_order(desk: Office, **about: str) -> Order:
     )  # type: ignore[arg-type]
 
 
-async def test_the_agent_sees_who_rings_before_picking_up(desk: Office) -> None:
-    desk.parts.board = exchange = Exchange()
-    await a_call(desk)
-    agent = await desk.signed_in("agent", "agent1")
-    await agent.get("/agent")
-    assert "当前没有来电" in agent.text and CALLER not in agent.text
-    exchange.rings("agent1", "asterisk-1.1")
-    await agent.get("/agent")
-    assert CALLER in agent.text and "贷款业务" in agent.text and "振铃" in agent.text
-    assert ("agent", "look.call", "asterisk-1.1") in await desk.trail()
-    exchange.rings("agent1", "asterisk-2.2", "free")
-    await agent.get("/agent")
-    assert CALLER not in agent.text
-
-
 @pytest.mark.parametrize(("role", "seen"), [("agent", False), ("supervisor", True), ("administrator", True)])
 async def test_a_call_of_somebody_else_is_masked_below_supervisor(desk: Office, role: str, seen: bool) -> None:
     await a_call(desk)
@@ -87,22 +39,6 @@ async def test_a_call_of_somebody_else_is_masked_below_supervisor(desk: Office, 
     assert (role, "look.call" if seen else "look.call_masked", "asterisk-1.1") in await desk.trail()
     await browser.get("/calls")
     assert CALLER not in browser.text, "lists are masked for everybody"
-
-
-async def test_an_agent_signs_in_pauses_and_leaves(desk: Office) -> None:
-    desk.parts.board = exchange = Exchange()
-    agent = await desk.signed_in("agent", "agent1")
-    await agent.get("/agent")
-    await agent.post("/agent/state", what="log_in", **{"queue-loan": "on", "queue-nowhere": "on"})
-    await agent.post("/agent/state", what="pause", reason="lunch")
-    await agent.post("/agent/state", what="unpause")
-    await agent.post("/agent/state", what="log_out")
-    assert exchange.asked == [
-        ("log_in", "agent1", "loan"), ("pause", "agent1", "lunch"), ("unpause", "agent1"), ("log_out", "agent1"),
-    ]  # fmt: skip
-    assert (await agent.post("/agent/state", what="pause", reason="x\r\nAction: Logoff")).status == 422
-    assert len(exchange.asked) == 4
-    assert ("agent", "seat.pause", "agent1") in await desk.trail()
 
 
 async def test_without_an_exchange_the_pages_say_so(desk: Office) -> None:
