@@ -4,18 +4,20 @@ A provider repeats what we did not acknowledge, and sends parts in any order, la
 `sms.replies`; what is answered, `sms.deciding`.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.privacy import Unreadable, mask_number
 from sms import metrics
 from sms.errors import Refused
+from sms.group import GroupCommit
 from sms.messages import new_id
 from sms.numbers import recipient
 from sms.providers.base import Inbound
@@ -29,7 +31,6 @@ MOST_CHARACTERS = 2000
 _REPEATED_WITHIN = 60  # seconds: how soon the same words without an id or a time are a repeat
 _PARTS_WAIT = timedelta(minutes=2)  # after the last part that came; then the text is what is there
 _PARTS_KEPT = timedelta(hours=1)  # so that a part that comes late or again is known; phones reuse their numbers
-_Part = tuple[str, Inbound]  # the normalised sender, empty when it cannot be answered
 
 
 class Inbox:
@@ -40,14 +41,22 @@ class Inbox:
     ) -> None:
         self.store, self.clock = store, clock
         self._new, self._abroad = new, abroad
+        self._take = GroupCommit(self._take_many)
 
     async def take(self, provider: str, texts: Sequence[Inbound]) -> None:
         """Texts of one webhook, pull or connection; back when they are on the disk."""
+        for what in await asyncio.gather(*(self._take((provider, each)) for each in texts)):
+            metrics.INBOUND.labels(provider, what).inc()
+
+    async def _take_many(self, texts: Sequence[tuple[str, Inbound]]) -> list[str]:
+        """What became of each: new, ignored (nobody we can answer), repeat, part or late_part."""
         async with self.store.write() as connection:
-            for each in texts:
-                what = await self._keep(connection, provider, each)
-                metrics.INBOUND.labels(provider, what).inc()
+            became = await self._keep_wholes(connection, texts)
+            for n, (provider, text) in enumerate(texts):
+                if _is_part(text):
+                    became[n] = await self._keep_part(connection, provider, text)
         self._new()
+        return [became[n] for n in range(len(texts))]
 
     async def join_late(self) -> None:
         """Put together what will not become whole any more, forget parts nobody will repeat; for the housekeeper."""
@@ -61,15 +70,23 @@ class Inbox:
             await connection.execute(delete(inbound_part).where(part.joined_at < now - _PARTS_KEPT))
         self._new()
 
-    async def _keep(self, connection: AsyncConnection, provider: str, text: Inbound) -> str:
-        sender = self._sender(text.sender)
-        if 1 <= text.part <= text.parts <= MOST_PARTS and text.parts > 1:
-            return await self._keep_part(connection, provider, sender, text)
-        marks = self._marks(provider, sender, text)
-        known = select(inbound.c.id).where(inbound.c.fingerprint.in_(marks))
-        if (await connection.execute(known)).first():
-            return "repeat"
-        return await self._store(connection, provider, marks[0], text.sender, text.to, text.text)
+    async def _keep_wholes(self, connection: AsyncConnection, texts: Sequence[tuple[str, Inbound]]) -> dict[int, str]:
+        """All texts that are not parts, in two statements."""
+        marks = {n: self._marks(provider, text) for n, (provider, text) in enumerate(texts) if not _is_part(text)}
+        wanted = {mark for each in marks.values() for mark in each}
+        found = select(inbound.c.fingerprint).where(inbound.c.fingerprint.in_(wanted))
+        known = set((await connection.execute(found)).scalars()) if wanted else set()
+        became, rows = dict.fromkeys(marks, "repeat"), []
+        for n, mine in marks.items():
+            if known.isdisjoint(mine):
+                provider, text = texts[n]
+                row = self._row(provider, mine[0], text.sender, text.to, text.text)
+                rows.append(row)
+                known.add(mine[0])
+                became[n] = row["state"]
+        if rows:
+            await connection.execute(self.store.insert_new(inbound), rows)
+        return became
 
     def _sender(self, raw: str) -> str:
         try:
@@ -77,11 +94,11 @@ class Inbox:
         except Refused:
             return ""
 
-    def _marks(self, provider: str, sender: str, text: Inbound) -> list[bytes]:
+    def _marks(self, provider: str, text: Inbound) -> list[bytes]:
         """What tells a repeat: the provider's id, else the moment, else the same words within a minute."""
         if text.id:
             return [self._digest(provider, "id", text.id)]
-        words = (provider, sender or text.sender, text.to, text.text)
+        words = (provider, self._sender(text.sender) or text.sender, text.to, text.text)
         if text.at:
             return [self._digest(*words, text.at.isoformat())]
         minute = int(self.clock().timestamp()) // _REPEATED_WITHIN
@@ -94,12 +111,9 @@ class Inbox:
     def _digest(self, *words: str) -> bytes:
         return self.store.digest("inbound", "\0".join(words))
 
-    async def _store(
-        self, connection: AsyncConnection, provider: str, fingerprint: bytes, raw: str, to: str, text: str
-    ) -> str:
+    def _row(self, provider: str, fingerprint: bytes, raw: str, to: str, text: str) -> dict[str, Any]:
         sender = self._sender(raw)
-        state = "new" if sender else "ignored"
-        row = {
+        return {
             "id": new_id(),
             "provider": provider,
             "fingerprint": fingerprint,
@@ -107,16 +121,14 @@ class Inbox:
             "from_masked": mask_number(sender or raw)[:20],
             "body": self._sealed(sender or raw, to, text[:MOST_CHARACTERS]),
             "received_at": self.clock(),
-            "state": state,
+            "state": "new" if sender else "ignored",
         }
-        done = await connection.execute(self.store.insert_new(inbound), [row])
-        return state if cast(CursorResult[Any], done).rowcount else "repeat"
 
     def _sealed(self, sender: str, to: str, text: str) -> bytes:
         return self.store.privacy.seal(json.dumps({"from": sender, "to": to, "text": text}, ensure_ascii=False))
 
-    async def _keep_part(self, connection: AsyncConnection, provider: str, sender: str, text: Inbound) -> str:
-        group = self._digest(provider, sender or text.sender, "group", text.group, str(text.parts))
+    async def _keep_part(self, connection: AsyncConnection, provider: str, text: Inbound) -> str:
+        group = self._digest(provider, self._sender(text.sender) or text.sender, "group", text.group, str(text.parts))
         there = {row.part: row for row in await _parts(connection, group)}
         mark = self._mark(text.text)
         if any(row.joined_at for row in there.values()):
@@ -146,7 +158,8 @@ class Inbox:
         first: datetime = min(row.received_at for row in rows)
         text = "".join(body["text"] for body in bodies)
         fingerprint = self._digest("joined", group.hex(), first.isoformat(), text)
-        await self._store(connection, rows[0].provider, fingerprint, bodies[0]["from"], bodies[0]["to"], text)
+        row = self._row(rows[0].provider, fingerprint, bodies[0]["from"], bodies[0]["to"], text)
+        await connection.execute(self.store.insert_new(inbound), [row])
         for row, body in zip(rows, bodies, strict=True):
             change = update(inbound_part).where(inbound_part.c.group_hash == group, inbound_part.c.part == row.part)
             mark = self._sealed("", "", self._mark(body["text"]))
@@ -159,6 +172,10 @@ class Inbox:
         except Unreadable:
             log.error("inbound.unreadable_part")
             return {"from": "", "to": "", "text": ""}
+
+
+def _is_part(text: Inbound) -> bool:
+    return 1 <= text.part <= text.parts <= MOST_PARTS and text.parts > 1
 
 
 async def _parts(connection: AsyncConnection, group: bytes) -> Sequence[Any]:

@@ -1,6 +1,6 @@
 """What people turned off: kinds of notices, never codes nor what the law wants told. The rule is pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -32,6 +32,15 @@ async def read(connection: AsyncConnection, to_hash: bytes) -> frozenset[str]:
     """What one number turned off."""
     found = await connection.execute(select(opt_out.c.kind).where(opt_out.c.to_hash == to_hash))
     return frozenset(found.scalars())
+
+
+async def read_many(connection: AsyncConnection, hashes: Collection[bytes]) -> dict[bytes, frozenset[str]]:
+    """What each of these turned off; those who turned off nothing are left out."""
+    found = await connection.execute(select(opt_out.c.to_hash, opt_out.c.kind).where(opt_out.c.to_hash.in_(hashes)))
+    off: dict[bytes, frozenset[str]] = {}
+    for to_hash, kind in found:
+        off[to_hash] = off.get(to_hash, frozenset()) | {kind}
+    return off
 
 
 async def write(

@@ -6,14 +6,13 @@ A crash before it leaves the text `new`, and it is answered after the restart; a
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,10 +31,25 @@ from sms.timing import HOME
 log = structlog.get_logger(__name__)
 
 CLIENT = "text"  # whose messages the replies are
-TOGETHER = 200  # texts read at a time
+TOGETHER = 200  # texts answered in one transaction
 AT_ONCE = 16  # people answered at the same time: the ledger may be slow
 _LOOK_SECONDS = 5.0  # how often other processes' texts are looked for
 _LAST_NOTICE = timedelta(days=30)  # a bare TD is about the last notice within so long
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A text, who sent it, what was decided, and the reply."""
+
+    row: Any
+    peer: Peer
+    answer: Answer
+    reply: Message | None
+
+    @property
+    def end(self) -> str:
+        """The state the text ends in."""
+        return "answered" if self.reply else "failed" if self.answer.why == "unreadable" else "ignored"
 
 
 class Replies:
@@ -58,7 +72,7 @@ class Replies:
         while True:
             self._new.clear()
             try:
-                while await self.answer_new() == TOGETHER:
+                while await self.answer_new():
                     pass
             except (SQLAlchemyError, OSError) as fault:
                 log.error("replies.database", fault=type(fault).__name__)
@@ -67,51 +81,38 @@ class Replies:
                     await self._new.wait()
 
     async def answer_new(self) -> int:
-        """Answer the oldest texts that wait: one person's in their order, different people's at once. How many."""
+        """Answer the oldest texts that wait, one of each person, in one transaction. How many."""
         waiting = select(inbound).where(inbound.c.state == "new").order_by(inbound.c.id).limit(TOGETHER)
         async with self.store.read() as connection:
             rows = (await connection.execute(waiting)).all()
-        by_sender = groupby(sorted(rows, key=lambda row: (row.from_hash, row.id)), key=lambda row: row.from_hash)
-        await asyncio.gather(*(self._answer_all(list(of_one)) for _, of_one in by_sender))
-        return len(rows)
+            firsts = list({row.from_hash: row for row in reversed(rows)}.values())
+            peers = await self._peers(connection, {row.from_hash for row in firsts}) if firsts else {}
+        answered = await asyncio.gather(*(self._answered(row, peers[row.from_hash]) for row in firsts))
+        if answered:
+            await self._keep(answered)
+        return len(firsts)
 
     async def forget_sessions(self) -> None:
         """Remove questions that nobody answered in time; for the housekeeper."""
         async with self.store.write() as connection:
             await connection.execute(delete(text_session).where(text_session.c.expires_at < self.clock()))
 
-    async def _answer_all(self, rows: Sequence[Any]) -> None:
-        async with self._room:
-            for row in rows:
-                await self._answer(row)
-
-    async def _answer(self, row: Any) -> None:
+    async def _answered(self, row: Any, known: Peer) -> _Answered:
+        """What a text is answered with. Nothing that a text, a peer or the ledger holds may raise here."""
         try:
             body = json.loads(self.store.privacy.open(row.body))
         except Unreadable:
             log.error("replies.unreadable", inbound=row.id)
-            async with self.store.write() as connection:
-                await _settle(connection, row.id, "failed", None)
-            return
-        now = self.clock()
-        async with self.store.read() as connection:
-            peer = await self._peer(connection, row.from_hash, body["from"], now)
-        answer = await self._decided(row.id, peer, body["text"], now)
-        reply = self._composed(row.id, peer, answer)
-        async with self.store.write() as connection:
-            if await _settle(connection, row.id, "answered" if reply else "ignored", reply.id if reply else None):
-                await self._keep(connection, row, peer, answer, now)
-                if reply:
-                    await self.sender.outbox.add_within(connection, [reply])
-        if reply:
-            self.sender.outbox.announce([reply])
-        metrics.REPLIES.labels(answer.template or "silence").inc()
-        log.info("texts.answered", inbound=row.id, template=answer.template, why=answer.why)
+            return _Answered(row, known, Answer(known.off, session=known.session, why="unreadable"), None)
+        peer = replace(known, phone=body["from"])
+        async with self._room:
+            answer = await self._decided(row.id, peer, body["text"])
+        return _Answered(row, peer, answer, self._composed(row.id, peer, answer))
 
-    async def _decided(self, id: str, peer: Peer, text: str, now: datetime) -> Answer:
+    async def _decided(self, id: str, peer: Peer, text: str) -> Answer:
         """The answer; an apology if there is a fault of ours in finding it."""
         try:
-            return await self._answers.answer(self._keywords.table, peer, text, now)
+            return await self._answers.answer(self._keywords.table, peer, text, self.clock())
         except Exception as fault:
             log.error("replies.fault", inbound=id, fault=type(fault).__name__)
             return Answer(peer.off, "reply_away")
@@ -128,55 +129,97 @@ class Replies:
                 log.error("replies.refused", inbound=id, template=template, reason=fault.reason)
         return None
 
-    async def _keep(self, connection: AsyncConnection, row: Any, peer: Peer, answer: Answer, now: datetime) -> None:
-        """What must last: the open question, what was turned off, who looked at what."""
-        await connection.execute(delete(text_session).where(text_session.c.from_hash == row.from_hash))
-        if answer.session:
-            until = now + timedelta(minutes=self._keywords.table.file.wait)
-            sealed = self.store.privacy.seal(json.dumps(asdict(answer.session), ensure_ascii=False))
-            values = {"from_hash": row.from_hash, "state": sealed, "expires_at": until}
-            await connection.execute(insert(text_session).values(**values))
-        notes = [(look.action, mask_number(look.account), look.outcome) for look in answer.looks]
-        if answer.off != peer.off:
-            await opt_outs.write(self.store, connection, row.from_hash, peer.off, answer.off, now)
-            notes.append(("opt_out", row.from_masked, f"off now: {' '.join(sorted(answer.off)) or 'nothing'}"))
-        for action, subject, detail in notes:
-            by = f"{detail}; asked by {row.from_masked} in {row.id}"
-            line = {"id": new_id(), "at": now, "client": CLIENT, "action": action, "subject": subject, "detail": by}
-            await connection.execute(insert(audit).values(**line))
+    async def _keep(self, answered: Sequence[_Answered]) -> None:
+        """All of it, or nothing: the replies, the open questions, what was turned off, who looked at what."""
+        async with self.store.write() as connection:
+            ours = await _settle(connection, answered)
+            await self._keep_sessions(connection, ours)
+            notes = [note for each in ours for note in self._notes(each)]
+            if notes:
+                await connection.execute(insert(audit), notes)
+            for each in ours:
+                if each.answer.off != each.peer.off:
+                    off, was = each.answer.off, each.peer.off
+                    await opt_outs.write(self.store, connection, each.row.from_hash, was, off, self.clock())
+            replies = [each.reply for each in ours if each.reply]
+            if replies:
+                await self.sender.outbox.add_within(connection, replies)
+        self.sender.outbox.announce(replies)
+        for each in ours:
+            metrics.REPLIES.labels(each.answer.template or "silence").inc()
+            log.info("texts.answered", inbound=each.row.id, template=each.answer.template, why=each.answer.why)
 
-    async def _peer(self, connection: AsyncConnection, from_hash: bytes, phone: str, now: datetime) -> Peer:
+    async def _keep_sessions(self, connection: AsyncConnection, ours: Sequence[_Answered]) -> None:
+        """The open questions as they are now."""
+        gone = [each.row.from_hash for each in ours if each.peer.session]
+        if gone:
+            await connection.execute(delete(text_session).where(text_session.c.from_hash.in_(gone)))
+        until = self.clock() + timedelta(minutes=self._keywords.table.file.wait)
+        for each in ours:
+            if each.answer.session:
+                sealed = self.store.privacy.seal(json.dumps(asdict(each.answer.session), ensure_ascii=False))
+                values = {"from_hash": each.row.from_hash, "state": sealed, "expires_at": until}
+                await connection.execute(self.store.upsert(text_session, ["from_hash"], **values))
+
+    def _notes(self, each: _Answered) -> list[dict[str, Any]]:
+        """The audit's lines: masked, and by whom in which text."""
+        row, answer = each.row, each.answer
+        notes = [(look.action, mask_number(look.account), look.outcome) for look in answer.looks]
+        if answer.off != each.peer.off:
+            notes.append(("opt_out", row.from_masked, f"off now: {' '.join(sorted(answer.off)) or 'nothing'}"))
+        by = f"asked by {row.from_masked} in {row.id}"
+        return [
+            {"id": new_id(), "at": self.clock(), "client": CLIENT, "action": action, "subject": subject,
+             "detail": f"{detail}; {by}"}
+            for action, subject, detail in notes
+        ]  # fmt: skip
+
+    async def _peers(self, connection: AsyncConnection, hashes: Set[bytes]) -> dict[bytes, Peer]:
+        """What is known of these phones, but for their numbers."""
+        now = self.clock()
         midnight = now.astimezone(HOME).replace(hour=0, minute=0, second=0, microsecond=0)
         since = min(midnight.astimezone(now.tzinfo), now - timedelta(minutes=10))
-        ours = select(message.c.template, message.c.created_at).where(
-            message.c.to_hash == from_hash, message.c.created_at >= since, message.c.client == CLIENT
+        told = message.c.to_hash.in_(hashes)
+        ours = select(message.c.to_hash, message.c.template, message.c.created_at).where(
+            told, message.c.created_at >= since, message.c.client == CLIENT
         )
-        notice = (
-            select(message.c.kind)
-            .where(message.c.to_hash == from_hash, message.c.kind != "", message.c.created_at >= now - _LAST_NOTICE)
-            .order_by(message.c.created_at.desc())
-            .limit(1)
+        notices = select(message.c.to_hash, message.c.kind).where(
+            told, message.c.kind != "", message.c.created_at >= now - _LAST_NOTICE
         )
-        open_one = select(text_session.c.state).where(
-            text_session.c.from_hash == from_hash, text_session.c.expires_at > now
+        asked = select(text_session.c.from_hash, text_session.c.state).where(
+            text_session.c.from_hash.in_(hashes), text_session.c.expires_at > now
         )
-        return Peer(
-            phone,
-            self._session((await connection.execute(open_one)).scalar_one_or_none()),
-            await opt_outs.read(connection, from_hash),
-            (await connection.execute(notice)).scalar_one_or_none() or "",
-            [(template, at) for template, at in await connection.execute(ours)],
-        )
+        off = await opt_outs.read_many(connection, hashes)
+        sent: dict[bytes, list[tuple[str, datetime]]] = {}
+        for to_hash, template, at in await connection.execute(ours):
+            sent.setdefault(to_hash, []).append((template, at))
+        last = {to_hash: kind for to_hash, kind in await connection.execute(notices.order_by(message.c.created_at))}
+        sessions = {from_hash: self._session(state) for from_hash, state in await connection.execute(asked)}
+        return {
+            each: Peer("", sessions.get(each), off.get(each, frozenset()), last.get(each, ""), sent.get(each, ()))
+            for each in hashes
+        }
 
-    def _session(self, sealed: bytes | None) -> Session | None:
+    def _session(self, sealed: bytes) -> Session | None:
         try:
-            state = json.loads(self.store.privacy.open(sealed)) if sealed else None
+            state = json.loads(self.store.privacy.open(sealed))
         except Unreadable:
             return None
-        return Session(**state | {"accounts": tuple(state["accounts"])}) if state else None
+        return Session(**state | {"accounts": tuple(state["accounts"])})
 
 
-async def _settle(connection: AsyncConnection, id: str, state: str, answer: str | None) -> bool:
-    """Mark a text as dealt with; False when another process was quicker."""
-    change = update(inbound).where(inbound.c.id == id, inbound.c.state == "new").values(state=state, answer=answer)
-    return (await connection.execute(change.returning(inbound.c.id))).first() is not None
+async def _settle(connection: AsyncConnection, answered: Sequence[_Answered]) -> list[_Answered]:
+    """Mark texts as dealt with; those of them that are ours, because no other process was quicker."""
+    open_ones = update(inbound).where(inbound.c.id.in_([each.row.id for each in answered]), inbound.c.state == "new")
+    taken = await connection.execute(open_ones.values(state="ignored").returning(inbound.c.id))
+    ids = set(taken.scalars())
+    ours = [each for each in answered if each.row.id in ids]
+    ends = [{"the_id": each.row.id, "end": each.end, "reply": each.reply.id if each.reply else None} for each in ours]
+    if ends:
+        await connection.execute(_END, ends)
+    return ours
+
+
+_END = (
+    update(inbound).where(inbound.c.id == bindparam("the_id")).values(state=bindparam("end"), answer=bindparam("reply"))
+)

@@ -90,6 +90,19 @@ def house(store: Store, ledger: Ledger) -> House:
     return House(store, ledger)
 
 
+async def answer_all(replies: Replies) -> None:
+    while await replies.answer_new():
+        pass
+
+
+async def test_one_person_is_answered_in_order(house: House) -> None:
+    words = ["明细", "2月", "退订贷款", "KT", "余额"]
+    await house.inbox.take("carrier", [Inbound(BOUND, each, id=each) for each in words])
+    await answer_all(house.replies)
+    told = [row.template for row in await house.sent(BOUND)]
+    assert told == ["reply_which_month", "report_details", "opt_out_confirm", "opt_in_confirm", "report_balance"]
+
+
 async def test_bound_unbound_and_nobody(house: House) -> None:
     assert await house.text(BOUND, "余额") == ["report_balance"]
     assert await house.text(UNBOUND, "余额") == await house.text(NOBODY, "余额") == ["reply_bind_first"]
@@ -144,7 +157,7 @@ async def test_two_processes_answer_once(house: House, ledger: Ledger) -> None:
     await house.inbox.take("carrier", [Inbound(BOUND, f"余额{n}", id=f"{n}") for n in range(5)])
     await house.inbox.take("carrier", [Inbound(UNBOUND, "退订贷款", id="x")])
     other = Replies(house.store, house.sender, house.keywords, Answers(TEMPLATES, TextWorld(ledger)), lambda: house.now)
-    await asyncio.gather(house.replies.answer_new(), other.answer_new(), house.replies.answer_new())
+    await asyncio.gather(answer_all(house.replies), answer_all(other), answer_all(house.replies))
     assert len(await house.sent(BOUND)) == 5
     assert len(await house.sent(UNBOUND)) == 1
 
