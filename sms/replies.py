@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 CLIENT = "text"  # whose messages the replies are
 TOGETHER = 200  # texts answered in one transaction
-AT_ONCE = 16  # people answered at the same time: the ledger may be slow
+AT_ONCE = 8  # people answered at the same time: the ledger may be slow
 _LOOK_SECONDS = 5.0  # how often other processes' texts are looked for
 _LAST_NOTICE = timedelta(days=30)  # a bare TD is about the last notice within so long
 
