@@ -5,7 +5,6 @@ from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
-from pydantic.fields import FieldInfo
 
 from hotline.settings import Settings
 
@@ -41,7 +40,9 @@ def env_example() -> str:
 
 
 def _lines(prefix: str, model: type[BaseModel]) -> Iterator[str]:
+    before: dict[str, Any] = {}  # the defaults so far: some follow from others
     for name, field in model.model_fields.items():
+        before[name] = field.get_default(call_default_factory=True, validated_data=before)
         variable = prefix + name.upper()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield f"\n# --- {field.description or name}"
@@ -49,12 +50,11 @@ def _lines(prefix: str, model: type[BaseModel]) -> Iterator[str]:
             continue
         if field.description:
             yield f"# {field.description}"
-        yield f"# {variable}={_written(field)}"
+        yield f"# {variable}={_written(before[name])}"
 
 
-def _written(field: FieldInfo) -> str:
+def _written(value: Any) -> str:
     """A default as it is written in the environment; a secret is never one."""
-    value: Any = field.get_default(call_default_factory=True)
     if isinstance(value, SecretStr):
         return ""
     if isinstance(value, str | PurePath):

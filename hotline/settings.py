@@ -69,7 +69,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the HTTP service listens on")
     port: int = Field(12329, ge=0, le=65535)
-    public_url: str = Field("http://127.0.0.1:12329", description="the address others reach us by; signatures cover it")
+    public_url: str = Field(
+        default_factory=lambda before: f"http://127.0.0.1:{before['port']}",
+        description="the address others reach us by; signatures cover it",
+    )
     trusted_proxies: list[Network] = Field([], description="addresses whose X-Forwarded-* headers are believed")
 
     database_url: str = Field("", description="our own tables; empty: SQLite in home")
