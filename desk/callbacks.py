@@ -271,6 +271,13 @@ class CallBacks:
         async with writing(self._engine) as connection:
             return (await connection.execute(closed)).rowcount > 0
 
+    async def remove_old(self, before: datetime) -> int:
+        """Remove requests that were closed before that moment, with their tries: how many."""
+        old = select(call_backs.c.id).where(call_backs.c.closed_at < before)
+        async with writing(self._engine) as connection:
+            await connection.execute(delete(call_back_tries).where(call_back_tries.c.call_back.in_(old)))
+            return (await connection.execute(delete(call_backs).where(call_backs.c.id.in_(old)))).rowcount
+
     async def _fetch(self, query: Any) -> Sequence[CallBack]:
         async with self._engine.connect() as connection:
             return [_request(row) for row in (await connection.execute(query)).all()]

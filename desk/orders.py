@@ -242,6 +242,13 @@ class Orders:
         async with writing(self._engine) as connection:
             return (await connection.execute(free.values({column: self._clock()}))).rowcount > 0
 
+    async def remove_old(self, before: datetime) -> int:
+        """Remove what has been closed since before that moment, with its trail: how many orders."""
+        old = select(work_orders.c.number).where(work_orders.c.state == "closed", work_orders.c.changed_at < before)
+        async with writing(self._engine) as connection:
+            await connection.execute(delete(work_order_changes).where(work_order_changes.c.number.in_(old)))
+            return (await connection.execute(delete(work_orders).where(work_orders.c.number.in_(old)))).rowcount
+
     # rows
 
     def _about(self, kind: Kind, topic: str, call_id: str, caller: str, account: str, channel: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.database import insert_new, writing
@@ -46,6 +46,11 @@ class Surveys:
         about = {"agent": agent[:64], "queue": queue[:31], "topic": topic[:40]}
         async with writing(self._engine) as connection:
             return (await connection.execute(insert_new(self._engine, surveys).values(**row, **about))).rowcount > 0
+
+    async def remove_old(self, before: datetime) -> int:
+        """Remove ratings older than that: how many."""
+        async with writing(self._engine) as connection:
+            return (await connection.execute(delete(surveys).where(surveys.c.at < before))).rowcount
 
     async def of_call(self, call_id: str) -> Rated | None:
         """What a call's caller said."""

@@ -74,7 +74,7 @@ class Desk:
                 Chore("settle messages", 2, self.settle),
                 Chore("tell callers", 15, self.tell),
                 Chore("remind staff", 300, self.remind),
-                Chore("remove recordings", 24 * 3600, self.remove_old),
+                Chore("remove what is old", 24 * 3600, self.remove_old),
             ]
         )
 
@@ -224,9 +224,11 @@ class Desk:
                 log.warning("staff_not_reminded", order=order.number, reason=fault.reason.partition(":")[0])
 
     async def remove_old(self) -> None:
-        """Recordings are kept no longer than their time."""
-        keep = timedelta(days=self._settings.keep_recordings_days)
-        await asyncio.to_thread(self.tapes.remove_old, datetime.now(UTC), keep)
+        """Nothing is kept longer than its time."""
+        now, keep = datetime.now(UTC), timedelta(days=self._settings.keep_recordings_days)
+        await asyncio.to_thread(self.tapes.remove_old, now, keep)
+        for store in (self.orders, self.call_backs, self.surveys):
+            await store.remove_old(now - timedelta(days=self._settings.keep_days))
 
     async def listen(self, number: str, who: str) -> bytes:
         """An order's recording as WAV; that `who` listened is kept first. Raises `OrderRefused`, `OSError`."""

@@ -54,7 +54,8 @@ class OrderSettings(BaseModel):
     answer_days: int = Field(3, ge=1, description="working days until its caller has an answer")
     remind_hours: float = Field(4.0, ge=0, description="before an order is late, staff are reminded")
     duty_phones: list[str] = Field([], description="mobile numbers that get these reminders by text")
-    keep_recordings_days: int = Field(180, ge=1, description="callers' messages; then removed")
+    keep_recordings_days: int = Field(180, ge=1, description="callers' messages and talks with agents; then removed")
+    keep_days: int = Field(730, ge=1, description="closed orders and call-backs, and ratings; then removed")
 
 
 class Settings(BaseSettings):

@@ -153,3 +153,13 @@ async def test_turns(call_backs: CallBacks, clock: Clock) -> None:
     assert [each.id for each in await call_backs.list(queue="general")] == ids
     clock.ahead(minutes=1)
     assert [each.id for each in await call_backs.due(clock.now)] == ids, "the place is kept"
+
+
+async def test_what_was_closed_long_ago_is_removed(call_backs: CallBacks, clock: Clock) -> None:
+    closed, waiting = (await call_backs.ask(PHONE)).request.id, (await call_backs.ask(OTHER)).request.id
+    await call_backs.claim(closed, "node")
+    await call_backs.tried(closed, "node", "reached")
+    assert await call_backs.remove_old(clock.now) == 0
+    assert await call_backs.remove_old(clock.ahead(days=730)) == 1
+    assert await call_backs.find(closed) is None and await call_backs.tries(closed) == []
+    assert await call_backs.find(waiting)

@@ -190,3 +190,12 @@ async def test_an_order_is_late_when_somebody_waits(orders: Orders) -> None:
     assert [order.late(moment) for moment in (at(3, 17), at(3, 19))] == [False, True]
     passed_on = await orders.move(order.number, "forwarded", "boss")
     assert [passed_on.late(moment) for moment in (at(3, 19), at(5, 19))] == [False, True]
+
+
+async def test_what_was_closed_long_ago_is_removed(orders: Orders, clock: Clock) -> None:
+    closed, waiting = (await orders.open("message")).number, (await orders.open("message")).number
+    await orders.move(closed, "closed", "boss", outcome="空白留言")
+    assert await orders.remove_old(clock.now) == 0
+    assert await orders.remove_old(clock.ahead(days=730)) == 1
+    assert await orders.find(closed) is None and not await orders.trail(closed)
+    assert await orders.find(waiting) and await orders.trail(waiting)

@@ -19,3 +19,5 @@ async def test_the_first_rating_of_a_call_counts(surveys: Surveys, clock: Clock)
     await surveys.rate("c3", "satisfied")
     assert [each.call_id for each in await surveys.between(later, later + timedelta(hours=1))] == ["c3"]
     assert await surveys.of_call("c2") is None
+    assert await surveys.remove_old(later) == 1
+    assert await surveys.of_call("c1") is None and await surveys.of_call("c3")
