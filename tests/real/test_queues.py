@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from ivr import audio
 from tests import hearing
-from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import CONFIG, SECRETS, Asterisk, NoAsterisk
 from tests.real.baresip import Baresip, NoBaresip, agent, caller
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
@@ -24,6 +25,7 @@ from tests.real.spoken import PHRASES, said, sound
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 Exchange = tuple[Running, Asterisk]
+QUEUES = CONFIG / "queues.conf"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     with ExitStack() as stack:
         running = Running(folder / "home")
         try:
-            asterisk = Asterisk(folder / "asterisk", running.agi_url)
+            told_often = re.sub(r"(?m)^(min-)?announce-frequency = \d+", r"\1announce-frequency = 5", QUEUES.read_text())
+            asterisk = Asterisk(folder / "asterisk", running.agi_url, files={"queues.conf": told_often})
         except NoAsterisk as reason:
             pytest.skip(str(reason))
         running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
@@ -183,6 +186,7 @@ async def test_all_busy_is_told_with_its_choices_and_a_key_works_while_waiting(e
         await second.press("1")  # wait
         waiting = await until(running, waits("general"))
         assert waiting["estimate_seconds"] == 180
+        await asyncio.sleep(7)  # the place is told
         await second.press("4")  # not offered here: nothing is lost
         await asyncio.sleep(1)
         assert (await until(running, waits("general")))["since"] == waiting["since"]
@@ -194,7 +198,9 @@ async def test_all_busy_is_told_with_its_choices_and_a_key_works_while_waiting(e
         await first.command("hangup")
         await until(running, state("agent1", "free"))
     next_ = said(PHRASES["queue_next"]["zh"], minutes=("number", 3))
-    hearing.assert_in_order(second.heard(), [("next", sound(running, next_))])
+    place = audio.unwav((CONFIG / "sounds" / "next.wav").read_bytes())
+    hearing.assert_in_order(second.heard(), [("next", sound(running, next_)), ("place", place)])
+    assert "does not exist in any format" not in asterisk.console()
 
 
 async def test_too_long_in_one_queue_goes_on_in_the_general_one(exchange: Exchange, tmp_path: Path) -> None:
