@@ -131,8 +131,6 @@ def after(picture: Picture, event: AmiEvent, at: datetime) -> Picture:
             return _agents(replace(picture, members=members), at, agent)
         case "QueueCallerJoin":
             return _joined(picture, call, queue, at)
-        case "QueueCallerAbandon":
-            return _ended(picture, call, at, "hung_up")
         case "QueueCallerLeave":
             return _ended(picture, call, at, "chose")
         case "AgentCalled":
@@ -235,11 +233,19 @@ def _gone(picture: Picture, call: str, at: datetime) -> Picture:
     if not involved and call not in picture.visits:
         return picture
     picture = replace(
-        _ended(picture, call, at, "hung_up"),
+        _ended(_hung_up(picture, call, at), call, at, "hung_up"),
         ringing=_without(picture.ringing, *involved),
         talking=_without(picture.talking, *involved),
     )
     return _agents(picture, at, *involved)
+
+
+def _hung_up(picture: Picture, call: str, at: datetime) -> Picture:
+    """Who left the queue the moment before hung up in it. (QueueCallerAbandon is told of those who move as well.)"""
+    *earlier, last = picture.visits.get(call) or (None,)
+    if last and last.how == "chose" and last.left_at and at - last.left_at < _CONTINUES:
+        return _with_visits(picture, call, (*(each for each in earlier if each), replace(last, how="hung_up")))
+    return picture
 
 
 def _with_member(picture: Picture, fields: Mapping[str, str]) -> Picture:

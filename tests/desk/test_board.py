@@ -240,8 +240,10 @@ async def test_a_database_that_is_away_loses_no_visit(asterisk: Asterisk, sqlite
         await board.start()
         await until(board, lambda: board.exchange == "connected")
         asterisk.exchange.tell("QueueCallerJoin", Queue="hotline-loan", Uniqueid="c1")
-        asterisk.exchange.tell("QueueCallerAbandon", Queue="hotline-loan", Uniqueid="c1")
+        asterisk.exchange.tell("QueueCallerLeave", Queue="hotline-loan", Uniqueid="c1")
         await until(board, lambda: (visit := board.visit("c1")) and visit.left_at)
+        asterisk.exchange.tell("Hangup", Uniqueid="c1")
+        await until(board, lambda: board.visit("c1") is None)
         visits.down = False
         assert await rows(sqlite_engine, 1) == [("c1", "loan", "", "hung_up")]
         await board.stop()

@@ -75,7 +75,8 @@ def test_a_call_from_the_queue_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("events", "how"),
     [
-        ([event("QueueCallerAbandon", 9, queue="loan", call="c1"), leaves("c1", second=9)], "hung_up"),
+        ([event("QueueCallerAbandon", 9, queue="loan", call="c1"), leaves("c1", second=9), event("Hangup", 9.01, call="c1")], "hung_up"),
+        ([leaves("c1", second=9), event("Hangup", 60, call="c1")], "chose"),
         ([leaves("c1", second=9)], "chose"),
         ([event("Hangup", 9, call="c1")], "hung_up"),
         ([*answers("agent1", "c1", second=1), completes("agent1", "c1", 9, "caller")], "hung_up"),
@@ -96,7 +97,8 @@ def test_out_and_in_again_is_the_same_visit() -> None:
 
 
 def test_too_long_and_to_the_general_queue_are_two() -> None:
-    picture = played(joins("c1"), leaves("c1", second=120), joins("c1", "general", second=120.1))
+    abandons = event("QueueCallerAbandon", 120, queue="loan", call="c1")  # Asterisk says so of a timeout as well
+    picture = played(joins("c1"), abandons, leaves("c1", second=120), joins("c1", "general", second=120.1))
     first, second = picture.visits["c1"]
     assert (first.how, first.left_at, second.queue, second.waits) == ("moved", at(120), "general", True)
 
