@@ -5,11 +5,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from fund import calendar
+from hotline import health
 from hotline.flows import calendar_faults
-from hotline.health import look_at_calendar
 from tests.service import service
 
 
@@ -17,8 +18,9 @@ async def test_it_is_told_in_the_log_at_readyz_and_in_the_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calendar, "LAST_PUBLISHED", 2025)
+    monkeypatch.setattr(health, "log", structlog.get_logger())  # one that no test before has tied to its own output
     with capture_logs() as logs:
-        await look_at_calendar()
+        await health.look_at_calendar()
     assert logs[0]["event"] == "holidays_not_published" and logs[0]["year"] >= 2026
     async with service(tmp_path) as hotline, aiohttp.ClientSession(f"http://127.0.0.1:{hotline.port}") as client:
         async with client.get("/readyz") as answer:
