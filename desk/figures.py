@@ -5,7 +5,7 @@ later still counts there. A share whose whole is zero is None: nobody called is 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -173,14 +173,19 @@ class Figures:
 
     async def _topics(self, connection: AsyncConnection, period: Period) -> Report:
         """Calls by the last part of the menus they were in, the main menu left out."""
-        latest = func.row_number().over(partition_by=steps.c.call_id, order_by=steps.c.n.desc()).label("r")
-        topical = (
-            select(steps.c.call_id, flow_file(steps.c.node).label("topic"), latest)
+        latest = (
+            select(steps.c.call_id, func.max(steps.c.n).label("n"))
             .join_from(steps, calls, calls.c.id == steps.c.call_id)
             .where(period.holds(calls.c.started_at), flow_file(steps.c.node) != HOME_FILE)
+            .group_by(steps.c.call_id)
             .subquery()
         )
-        last = select(topical).where(topical.c.r == 1).subquery()
+        at_last = and_(steps.c.call_id == latest.c.call_id, steps.c.n == latest.c.n)
+        last = (
+            select(latest.c.call_id, flow_file(steps.c.node).label("topic"))
+            .join_from(latest, steps, at_last)
+            .subquery()
+        )
         counted = await _by(
             connection,
             period,
@@ -192,26 +197,24 @@ class Figures:
 
     async def _nodes(self, connection: AsyncConnection, period: Period) -> Report:
         """What happens in each node of the menus."""
-        onward = func.lead(steps.c.node).over(partition_by=steps.c.call_id, order_by=steps.c.n).label("onward")
-        walked = (
-            select(steps, calls.c.outcome, onward)
-            .join_from(steps, calls, calls.c.id == steps.c.call_id)
-            .where(period.holds(calls.c.started_at))
-            .subquery()
+        after = steps.alias("after")
+        walked = steps.join(calls, calls.c.id == steps.c.call_id).outerjoin(
+            after, and_(after.c.call_id == steps.c.call_id, after.c.n == steps.c.n + 1)
         )
-        at = walked.c
-        hung_up = _count(and_(at.onward.is_(None), at.outcome == "hung_up"))
-        counts = select(at.node, func.count(), hung_up, func.sum(at.silences), func.sum(at.wrongs)).group_by(at.node)
-        ways = select(at.node, at.onward, func.count()).where(at.onward.is_not(None)).group_by(at.node, at.onward)
-        middle = dict(map(tuple, await connection.execute(medians(at.node, at.seconds, (), walked))))
-        left: dict[str, list[tuple[int, str]]] = {}
-        for node, onward_to, number in await connection.execute(ways):
-            left.setdefault(node, []).append((number, onward_to))
-        rows = [
-            (node, entered, middle.get(node), gone, silences, wrongs, _ranked(left.get(node, [])))
-            for node, entered, gone, silences, wrongs in await connection.execute(counts)
-        ]
-        return Report("nodes", period, ("node", *_NODE_ORDER), sorted(rows, key=lambda row: (-row[1], row[0])))
+        within, node, tenths = period.holds(calls.c.started_at), steps.c.node, func.round(steps.c.seconds * 10)
+        gone = _count(and_(after.c.node.is_(None), calls.c.outcome == "hung_up"))
+        counts = select(node, after.c.node, func.count(), gone, func.sum(steps.c.silences), func.sum(steps.c.wrongs))
+        stays = select(node, tenths, func.count()).select_from(steps.join(calls, calls.c.id == steps.c.call_id))
+        stays = stays.where(within, steps.c.seconds.is_not(None)).group_by(node, tenths).order_by(tenths)
+        found: dict[str, _Node] = {}
+        for name, onward, *numbers in await connection.execute(
+            counts.select_from(walked).where(within).group_by(node, after.c.node)
+        ):
+            found.setdefault(name, _Node()).add(onward, *numbers)
+        for name, tenth, number in await connection.execute(stays):
+            found[name].stays.append((tenth / 10, number))
+        rows = [(name, *each.row()) for name, each in found.items()]
+        return Report("nodes", period, ("node", *NODE_COLUMNS), sorted(rows, key=lambda row: (-row[1], row[0])))
 
     async def _queues(self, connection: AsyncConnection, period: Period) -> Report:
         """Each queue: how many came, were answered, in time, and were lost."""
@@ -232,7 +235,6 @@ class Figures:
         return Report("ratings", period, ("rating", "count"), [(word, counted.get(word, 0)) for word in _RATINGS])
 
 
-_NODE_ORDER = ("entered", "median_seconds", "hung_up", "silences", "wrongs", "left_for")
 _RATINGS = ("satisfied", "fair", "unsatisfied")
 _ENDED = calls.c.ended_at.is_not(None)
 
@@ -335,6 +337,39 @@ def _share(part: float | None, whole: float | None) -> float | None:
     return None if not whole or part is None else part / whole
 
 
-def _ranked(ways: list[tuple[int, str]]) -> str:
-    """`loan/start 12, main/agent 3`."""
-    return ", ".join(f"{node} {number}" for number, node in sorted(ways, key=lambda way: (-way[0], way[1])))
+@dataclass(slots=True)
+class _Node:
+    """One node's figures in the making. `stays`: (seconds, how often), shortest first, to a tenth of a second."""
+
+    entered: int = 0
+    hung_up: int = 0
+    silences: int = 0
+    wrongs: int = 0
+    ways: list[tuple[int, str]] = field(default_factory=list)
+    stays: list[tuple[float, int]] = field(default_factory=list)
+
+    def add(self, onward: str | None, entered: int, hung_up: int, silences: int, wrongs: int) -> None:
+        """Those who went on to one node, or to none."""
+        self.entered += entered
+        self.hung_up += hung_up
+        self.silences += silences
+        self.wrongs += wrongs
+        if onward is not None:
+            self.ways.append((entered, onward))
+
+    def row(self) -> tuple[Any, ...]:
+        """As in `NODE_COLUMNS`; the ways from the busiest: `loan/start 12, main/agent 3`."""
+        ways = ", ".join(f"{node} {number}" for number, node in sorted(self.ways, key=lambda way: (-way[0], way[1])))
+        return self.entered, _middle(self.stays), self.hung_up, self.silences, self.wrongs, ways
+
+
+def _middle(counted: Sequence[tuple[float, int]]) -> float | None:
+    """The median of values given with how often they came, in order."""
+    size, passed, low = sum(number for _, number in counted), 0, None
+    for value, number in counted:
+        passed += number
+        if low is None and passed >= (size + 1) // 2:
+            low = value
+        if low is not None and passed >= size // 2 + 1:
+            return (low + value) / 2
+    return low
