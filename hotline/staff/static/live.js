@@ -37,7 +37,9 @@ function tick() {
   }
 }
 
-document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+// The current page in the middle of a narrow navigation; scrollIntoView would also move where Tab begins.
+const here = document.querySelector("nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 
 if (topics.length) {
   const light = document.getElementById("live");
