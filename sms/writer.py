@@ -36,17 +36,14 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._turn = asyncio.Lock()
         self._coming = 0  # transactions that wait for their turn
+        self._left: asyncio.Future[None] | None = None
         self._unflushed: list[asyncio.Future[None]] = []  # transactions written but not yet on the disk
         event.listen(engine.sync_engine, "engine_disposed", lambda _: self._thread.submit(self._close))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Transaction"]:
         """Begun with the write lock taken, so what was read is still true when it is written."""
-        self._coming += 1
-        try:
-            await self._turn.acquire()
-        finally:
-            self._coming -= 1
+        await self._take_turn()
         flushed = asyncio.get_running_loop().create_future()
         try:
             transaction = Transaction(self)
@@ -63,6 +60,20 @@ class Writer:
             self._turn.release()
         await flushed
 
+    async def _take_turn(self) -> None:
+        self._coming += 1
+        try:
+            await self._turn.acquire()
+        except BaseException:  # cancelled: whoever left the flush to this one must not wait for ever
+            self._left = asyncio.ensure_future(self._flush_for_others())
+            raise
+        finally:
+            self._coming -= 1
+
+    async def _flush_for_others(self) -> None:
+        async with self._turn:
+            await self._flush_if_last()
+
     def run(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """`work`, in the writer's thread, after whatever it is doing."""
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -71,9 +82,7 @@ class Writer:
         if self._coming and len(self._unflushed) < MOST_TOGETHER:
             return  # the next one's turn comes at once, and then it is the next one's business
         waiting, self._unflushed = self._unflushed, []
-        if not waiting:
-            return
-        try:
+        try:  # even for nobody: what was undone still holds the lock that other processes wait for
             await self.run(self._commit)
         except Exception as fault:
             for each in waiting:
@@ -97,7 +106,7 @@ class Writer:
         return self._connection
 
     def _commit(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and self._connection.in_transaction():
             try:
                 self._connection.commit()
             except Exception:

@@ -102,3 +102,32 @@ async def test_another_process_that_writes_is_waited_for(writer: Writer, opened:
     other.close()
     await mine
     assert on_disk(opened) == [50, 51]
+
+
+async def test_what_was_undone_keeps_nobody_out(writer: Writer, opened: AsyncEngine) -> None:
+    with pytest.raises(IntegrityError):
+        await add(writer, 1, 1)
+    with sqlite3.connect(str(opened.url.database), timeout=0) as other:
+        other.execute("INSERT INTO thing VALUES (2, 'another process')")
+    assert on_disk(opened) == [2]
+
+
+async def test_one_cancelled_while_it_waits_leaves_nobody_hanging(writer: Writer, opened: AsyncEngine) -> None:
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with writer.transaction() as transaction:
+            await transaction.execute(insert(THING).values(id=1, name="x"))
+            inside.set()
+            await go.wait()
+
+    one = asyncio.create_task(first())
+    await inside.wait()
+    two = asyncio.create_task(add(writer, 2))
+    await asyncio.sleep(0)  # it waits for its turn, so the first one leaves the flush to it
+    go.set()
+    while not writer._unflushed:
+        await asyncio.sleep(0)
+    two.cancel()
+    await asyncio.wait([one, two])
+    assert (one.exception(), two.cancelled(), on_disk(opened)) == (None, True, [1])
