@@ -15,6 +15,7 @@ from tests.ivr.test_check import HOURS, MAIN
 
 GOOD = MAIN + "  start: {menu: {1: {say: 第一版, go: agent}}}\n"
 BETTER = GOOD.replace("第一版", "第二版")
+CYCLE = MAIN + "  start: {say: 您好, next: again}\n  again: {say: 再说一遍, next: start}\n"
 LOAD = partial(load, phrases=PHRASES)
 
 
@@ -53,7 +54,9 @@ async def test_a_good_change_is_taken_up_and_the_old_stays_for_its_calls(tmp_pat
     await other.stop()
 
 
-@pytest.mark.parametrize("bad", [b"", b"title: ", BETTER[: len(BETTER) // 2].encode(), b"\xff\xfe", b"- 1\n"])
+@pytest.mark.parametrize(
+    "bad", [b"", b"title: ", BETTER[: len(BETTER) // 2].encode(), b"\xff\xfe", b"- 1\n", CYCLE.encode()]
+)
 async def test_a_fault_changes_nothing(tmp_path: Path, engine: AsyncEngine, bad: bytes) -> None:
     (tmp_path / "main.yaml").write_text(GOOD)
     versions = await versions_of(tmp_path, engine)
@@ -66,6 +69,28 @@ async def test_a_fault_changes_nothing(tmp_path: Path, engine: AsyncEngine, bad:
     (tmp_path / "main.yaml").write_text(BETTER)
     await changed(versions, first)
     assert versions.faults is None
+    await versions.stop()
+
+
+async def test_an_emptied_folder_changes_nothing(tmp_path: Path, engine: AsyncEngine) -> None:
+    (tmp_path / "main.yaml").write_text(GOOD)
+    versions = await versions_of(tmp_path, engine)
+    await versions.start()
+    first = versions.current.version
+    (tmp_path / "main.yaml").unlink()
+    await refused(versions)
+    assert versions.current.version == first and versions.faults
+    assert any("main.yaml" in fault.tell() for fault in versions.faults.faults)
+    await versions.stop()
+
+
+async def test_five_thousand_nodes_are_taken_up(tmp_path: Path, engine: AsyncEngine) -> None:
+    after = [*(f"n{n}" for n in range(1, 5000)), "start"]
+    many = "".join(f"  n{n}: {{say: 第{n}句, next: {target}}}\n" for n, target in enumerate(after))
+    (tmp_path / "main.yaml").write_text(MAIN + "  start: {menu: {1: {say: 全部, go: n0}}}\n" + many)
+    versions = await versions_of(tmp_path, engine)
+    await versions.start()
+    assert len(versions.current.nodes) == 5002
     await versions.stop()
 
 
