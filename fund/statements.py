@@ -7,16 +7,17 @@ is its own transaction, so whatever must happen together has to fit into one. It
 """
 
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Select, TextualSelect
+from sqlalchemy import Insert, Select, TextualSelect
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
 Row = dict[str, Any]
+_Result = TypeVar("_Result")
 _Found = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any] | None
 
@@ -37,22 +38,49 @@ class Statement:
         compiled = self._compiled.get(engine.dialect.name)
         if compiled is None:
             compiled = self._compiled[engine.dialect.name] = _Compiled(self._core, engine.dialect)
-        found = await greenlet_spawn(_run, engine.sync_engine, compiled.sql, compiled.arguments(values))
+        found = await greenlet_spawn(
+            _on_driver, engine.sync_engine, lambda driver: _fetch(driver, compiled.sql, compiled.arguments(values))
+        )
         return compiled.rows(found)
+
+
+class Rows:
+    """An insert (or upsert) of many rows that all have these columns, compiled once for each kind of database."""
+
+    def __init__(self, core: Insert, columns: Sequence[str]) -> None:
+        self._core, self._columns = core, list(columns)
+        self._compiled: dict[str, _Compiled] = {}
+
+    def ready(self, dialect: Dialect, rows: Sequence[Row]) -> tuple[str, list[list[Any]]]:
+        """What the driver is given."""
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = _Compiled(self._core, dialect, self._columns)
+        return compiled.sql, [compiled.arguments(row) for row in rows]
+
+
+async def write(engine: AsyncEngine, *batches: tuple[Rows, Sequence[Row]]) -> None:
+    """All the rows in one transaction. Raises whatever the driver raises; then nothing was written."""
+    ready = [rows.ready(engine.dialect, values) for rows, values in batches if values]
+    if ready:
+        await greenlet_spawn(_on_driver, engine.sync_engine, lambda driver: _write(driver, ready))
 
 
 class _Compiled:
     """The SQL of one kind of database, and how values go in and come out."""
 
-    def __init__(self, core: Select[Any] | TextualSelect, dialect: Dialect) -> None:
-        compiled = core.compile(dialect=dialect)
+    def __init__(
+        self, core: Select[Any] | TextualSelect | Insert, dialect: Dialect, columns: list[str] | None = None
+    ) -> None:
+        compiled = core.compile(dialect=dialect, column_keys=columns)
         self.sql = str(compiled)
         self._preset = compiled.params
         self._binds = [
             (name, _processor(compiled.binds[name].type, dialect, "bind")) for name in compiled.positiontup or ()
         ]
         self._columns = [
-            (str(column.key), _processor(column.type, dialect, "result")) for column in core.exported_columns.values()
+            (str(column.key), _processor(column.type, dialect, "result"))
+            for column in (core.exported_columns.values() if columns is None else ())
         ]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
@@ -74,19 +102,31 @@ def _processor(kind: TypeEngine[Any], dialect: Dialect, way: str) -> _Convert:
     return impl.bind_processor(dialect) if way == "bind" else impl.result_processor(dialect, None)
 
 
-def _run(engine: Engine, sql: str, arguments: list[Any]) -> _Found:
+def _on_driver(engine: Engine, work: Callable[[Any], Awaitable[_Result]]) -> _Result:
     """One trip through the pool, inside the greenlet that lets the pool wait."""
     connection = engine.raw_connection()
     while getattr(connection.driver_connection, "is_closed", bool)():  # asyncpg knows that its server went away
         connection.invalidate()
         connection = engine.raw_connection()
     try:
-        return await_only(_fetch(connection.driver_connection, sql, arguments))
+        return await_only(work(connection.driver_connection))
     except BaseException:
         connection.invalidate()  # nobody knows what state it is in
         raise
     finally:
         connection.close()
+
+
+async def _write(driver: Any, batches: Sequence[tuple[str, list[list[Any]]]]) -> None:
+    if hasattr(driver, "fetch"):
+        async with driver.transaction():
+            for sql, rows in batches:
+                await driver.executemany(sql, rows)
+        return
+    for sql, rows in batches:
+        await driver.executemany(sql, rows)
+    if driver.in_transaction:
+        await driver.commit()
 
 
 async def _fetch(driver: Any, sql: str, arguments: list[Any]) -> _Found:

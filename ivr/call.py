@@ -172,7 +172,8 @@ class Switchboard:
                     ENTERED.labels(action.node).inc()
                 elif isinstance(action, Missed):
                     call.missed.append(action.how)
-            await self._records.save(call)
+            if not isinstance(actions[-1], LookUp):  # one that is cut short is asked again from what was said last
+                await self._records.save(call)
             says += [action for action in actions if isinstance(action, Say)]
             happened = await self._perform(call, flow, line, says, actions[-1:])
             if happened is None:

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import String, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy, Unreadable, mask_number
+from fund.statements import Rows, Statement, write
 from ivr.call import Call
 from ivr.metrics import UNWRITTEN
 from ivr.state import State
@@ -30,6 +30,11 @@ AT_ONCE = 500  # calls removed in one transaction, so that a new call never wait
 _COUNTS = {"silence": "silences", "wrong": "wrongs"}
 MOST_WAITING = 20_000  # calls kept in memory while the database is away; beyond, the oldest are let go
 
+_STATE = Statement(
+    "call state",
+    select(calls.c.state).where(calls.c.id == bindparam("id", type_=String), calls.c.ended_at.is_(None)),
+)
+
 
 class CallRecords:
     """The `calls`, `call_steps` and `call_audit` tables, written behind. `start` before use, `stop` to flush."""
@@ -37,8 +42,9 @@ class CallRecords:
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
         insert_ = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-        self._put_call = _upsert(insert_(calls), ("id",))
-        self._put_step = _upsert(insert_(call_steps), ("call_id", "n"))
+        self._put_call = Rows(_upsert(insert_(calls), ("id",)), calls.c.keys())
+        self._put_step = Rows(_upsert(insert_(call_steps), ("call_id", "n")), call_steps.c.keys())
+        self._put_note = Rows(insert(audit), [column.name for column in audit.c if column.name != "id"])
         self._calls: dict[str, dict[str, Any]] = {}
         self._under_way: dict[str, dict[str, Any]] = {}  # what is being written this moment
         self._open: dict[str, bytes] = {}  # the sealed state of each unended call, as this node saved it last
@@ -61,7 +67,7 @@ class CallRecords:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
         if self._calls or self._audit:
-            with contextlib.suppress(SQLAlchemyError, OSError):
+            with contextlib.suppress(Exception):
                 await self._write()
 
     async def save(self, call: Call) -> None:
@@ -80,18 +86,23 @@ class CallRecords:
         """The state of an unended call, or None; what this node knows of it if the database does not answer in time."""
         if unwritten := self._calls.get(call_id) or self._under_way.get(call_id):
             return self._opened(call_id, unwritten["state"])
-        query = select(calls.c.state).where(calls.c.id == call_id, calls.c.ended_at.is_(None))
-        step = call_steps.c
-        last = select(call_steps).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS * 4), self._engine.connect() as connection:
-                sealed = (await connection.execute(query)).scalar_one_or_none()
-                if sealed and (row := (await connection.execute(last)).first()):
-                    self._last_step[call_id] = dict(row._mapping)
-        except (SQLAlchemyError, OSError, TimeoutError) as fault:
+            async with asyncio.timeout(PATIENCE_SECONDS * 4):
+                found = await _STATE.fetch(self._engine, id=call_id)
+                sealed = found[0]["state"] if found else None
+                if sealed:
+                    await self._recall_last_step(call_id)
+        except Exception as fault:  # whatever the driver raises: the call goes on with what this node knows
             log.error("call_state_unreadable", call=call_id, fault=type(fault).__name__)
             sealed = self._open.get(call_id)
         return self._opened(call_id, sealed)
+
+    async def _recall_last_step(self, call_id: str) -> None:
+        step = call_steps.c
+        last = select(call_steps).where(step.call_id == call_id).order_by(step.n.desc()).limit(1)
+        async with self._engine.connect() as connection:
+            if row := (await connection.execute(last)).first():
+                self._last_step[call_id] = dict(row._mapping)
 
     def _opened(self, call_id: str, sealed: bytes | None) -> State | None:
         try:
@@ -101,10 +112,9 @@ class CallRecords:
             return None
 
     def note(self, call_id: str, action: str, outcome: str, account: str, at: datetime) -> None:
-        """Who looked at what: one line of the audit, written with the next commit."""
+        """Who looked at what: one line of the audit, written with the call before its caller hears it."""
         row = {"at": at, "call_id": call_id, "action": action, "outcome": outcome}
         self._audit.append(row | {"person_masked": mask_number(account), "person_digest": self._person(account)})
-        self._wanted.set()
 
     def _row(self, call: Call) -> dict[str, Any]:
         state, person = call.state, call.state.person
@@ -169,7 +179,7 @@ class CallRecords:
             batch, self._batch = self._batch, None
             try:
                 await self._write()
-            except (SQLAlchemyError, OSError) as fault:
+            except Exception as fault:  # whatever the driver raises; nothing is lost, and it is tried again
                 log.error("calls_not_written", waiting=len(self._calls), fault=type(fault).__name__)
                 self._wanted.set()
                 await asyncio.sleep(RETRY_SECONDS)
@@ -184,10 +194,12 @@ class CallRecords:
         steps, self._steps = self._steps, {}
         notes, self._audit = self._audit, []
         try:
-            async with self._engine.begin() as connection:
-                await _put(connection, self._put_call, list(rows.values()))
-                await _put(connection, self._put_step, list(steps.values()))
-                await _put(connection, insert(audit), notes)
+            await write(
+                self._engine,
+                (self._put_call, list(rows.values())),
+                (self._put_step, list(steps.values())),
+                (self._put_note, notes),
+            )
         except BaseException:
             self._calls, self._steps, self._audit = rows | self._calls, steps | self._steps, notes + self._audit
             raise
@@ -226,8 +238,3 @@ def _who(state: State) -> str:
 def _upsert(statement: Any, keys: Sequence[str]) -> Any:
     changed = {column.name: column for column in statement.excluded if column.name not in keys}
     return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
-
-
-async def _put(connection: AsyncConnection, statement: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await connection.execute(statement, rows)

@@ -6,7 +6,8 @@ to be rendered. A sentence with placeholders becomes literal pieces around the f
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 from ivr import speech
@@ -37,6 +38,11 @@ class Piece:
     language: Language = "zh"
     personal: bool = False  # a figure or word from somebody's account
     fragment: bool = False  # part of a value: joined tightly to the fragment before it
+
+    @property
+    def fixed(self) -> bool:
+        """Words of the flow itself, the same for everybody."""
+        return not (self.fragment or self.personal)
 
     @property
     def script(self) -> str:
@@ -109,6 +115,8 @@ def fill(
     that is not of its kind.
     """
     parts = _parsed(template)
+    if all(name is None for name, _ in parts):
+        return _fixed(template, language)
     pieces: list[Piece] = []
     for at, (name, written) in enumerate(parts):
         if name is None:
@@ -123,6 +131,12 @@ def fill(
     return _sentences(_merged(pieces))
 
 
+@lru_cache(maxsize=4096)
+def _fixed(template: str, language: Language) -> tuple[Piece, ...]:
+    """A sentence without values, taken apart once: most of what a menu says."""
+    return _sentences([Piece(words, language) for _, words in _parsed(template)])
+
+
 _Part = tuple[str | None, str]  # (name, as written) of a placeholder, (None, words) of what stands between two
 
 
@@ -135,19 +149,22 @@ def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """Fixed words that stand side by side are one piece."""
     merged: list[Piece] = []
     for piece in pieces:
-        fixed = not (piece.fragment or piece.personal)
-        if merged and fixed and merged[-1] == replace(piece, text=merged[-1].text):
-            piece = replace(piece, text=merged.pop().text + piece.text)
-        merged.append(piece)
+        before = merged[-1] if merged else piece
+        if merged and before.fixed and piece.fixed and before.language == piece.language:
+            merged[-1] = Piece(before.text + piece.text, piece.language)
+        else:
+            merged.append(piece)
     return tuple(merged)
 
 
 def _sentences(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """Fixed words are recorded sentence by sentence: a change to one leaves the others as they are."""
     return tuple(
-        replace(piece, text=text)
+        sentence
         for piece in pieces
-        for text in ([piece.text] if piece.fragment or piece.personal else _SENTENCE_ENDS.split(piece.text))
+        for sentence in (
+            (Piece(text, piece.language) for text in _SENTENCE_ENDS.split(piece.text)) if piece.fixed else (piece,)
+        )
     )
 
 
@@ -159,7 +176,8 @@ def spoken(kind: str, value: Value, language: Language = "zh", *, personal: bool
     return tuple(Piece(word, language, personal=personal, fragment=kind != "text") for word in words)
 
 
-def _parsed(template: str) -> list[_Part]:
+@lru_cache(maxsize=4096)
+def _parsed(template: str) -> tuple[_Part, ...]:
     parts: list[_Part] = []
     end = 0
     for found in _BRACES.finditer(template):
@@ -171,4 +189,4 @@ def _parsed(template: str) -> list[_Part]:
         parts += [(None, template[end : found.start()])] if found.start() > end else []
         parts.append((name.strip(), found[0]))
         end = found.end()
-    return parts + ([(None, template[end:])] if end < len(template) else [])
+    return (*parts, *([(None, template[end:])] if end < len(template) else []))

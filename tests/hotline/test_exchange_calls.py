@@ -35,11 +35,14 @@ async def records(running: Hotline) -> dict[str, dict[str, Any]]:
         return {call["id"]: call for call in (await answer.json())["calls"]}
 
 
-async def none_left(running: Hotline) -> None:
-    """Wait until no call is in progress."""
-    async with asyncio.timeout(10):
-        while running.switchboard and running.switchboard.calls:
-            await asyncio.sleep(0.01)
+async def ended(running: Hotline, *ids: str) -> dict[str, dict[str, Any]]:
+    """These calls, once their ends are in the records."""
+    kept: dict[str, dict[str, Any]] = {}
+    async with asyncio.timeout(20):
+        while not all(kept.get(id, {}).get("ended_at") for id in ids):
+            await asyncio.sleep(0.1)
+            kept = await records(running)
+    return kept
 
 
 CALLERS = {
@@ -63,8 +66,7 @@ async def test_whoever_calls_is_served(tmp_path: Path) -> None:
             exchange = await Exchange.call(running.agi_port, uniqueid=f"1.{n}", callerid=caller)
             await exchange.carry(lambda n, line: "GET DATA" in line)
             exchange.hang_up()
-        await none_left(running)
-        kept = await records(running)
+        kept = await ended(running, *(f"1.{n}" for n in range(len(CALLERS))))
         assert [kept[f"1.{n}"]["caller"] for n in range(len(CALLERS))] == list(CALLERS.values())
 
 
@@ -89,9 +91,7 @@ async def test_a_hang_up_at_every_point_ends_the_call(tmp_path: Path) -> None:
             if n % 2:
                 await exchange.say(b"200 result=-1\nHANGUP\n")
             exchange.hang_up() if n % 3 else exchange.break_off()
-        await none_left(running)
-        kept = await records(running)
+        kept = await ended(running, *(f"3.{n}" for n in range(points - 1)))
         outcomes = [kept[f"3.{n}"]["outcome"] for n in range(points - 1)]
         assert set(outcomes) <= {"hung_up", "transferred", "finished"} and outcomes[0] == "hung_up"
-        assert all(kept[f"3.{n}"]["ended_at"] for n in range(points - 1))
         assert re.fullmatch(r"\*+0001", kept["3.0"]["caller"])
