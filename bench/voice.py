@@ -6,9 +6,11 @@ service and its database share the machine, so read the ratios. Ends by itself i
 """
 
 import asyncio
+import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -93,8 +95,18 @@ def main() -> None:
         stack.enter_context(running)
         stack.enter_context(asterisk)
         signs = _lay_out_sounds(running, folder / "asterisk" / "lib" / "bench")
-        sides = uvloop.run(_measure(running, asterisk, signs))
+        try:
+            sides = uvloop.run(_measure(running, asterisk, signs))
+        finally:
+            print(_complaints(running.events()), flush=True)
     print(_table(*sides, _engine_steps_a_second()))
+
+
+def _complaints(log: str) -> str:
+    """What the service warned of, and how often."""
+    lines = [json.loads(line) for line in log.splitlines()]
+    counted = Counter(line["event"] for line in lines if line["level"] in ("warning", "error"))
+    return "the service warned of: " + (", ".join(f"{event} ({n})" for event, n in counted.items()) or "nothing")
 
 
 def _files() -> dict[str, str]:
