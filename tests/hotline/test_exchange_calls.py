@@ -38,7 +38,7 @@ async def records(running: Hotline) -> dict[str, dict[str, Any]]:
 async def ended(running: Hotline, *ids: str) -> dict[str, dict[str, Any]]:
     """These calls, once their ends are in the records."""
     kept: dict[str, dict[str, Any]] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(8):
         while not all(kept.get(id, {}).get("ended_at") for id in ids):
             await asyncio.sleep(0.1)
             kept = await records(running)
@@ -85,13 +85,15 @@ async def test_a_hang_up_at_every_point_ends_the_call(tmp_path: Path) -> None:
         await whole.carry()
         points = len(whole.commands)
         assert points > 12 and not any(PIN in line for line in whole.commands)
+        cut = []
         for n in range(points - 1):
             exchange = await Exchange.call(running.agi_port, *BALANCE, uniqueid=f"3.{n}")
             await exchange.carry(lambda before, line, n=n: before == n)
             if n % 2:
                 await exchange.say(b"200 result=-1\nHANGUP\n")
             exchange.hang_up() if n % 3 else exchange.break_off()
-        kept = await ended(running, *(f"3.{n}" for n in range(points - 1)))
-        outcomes = [kept[f"3.{n}"]["outcome"] for n in range(points - 1)]
-        assert set(outcomes) <= {"hung_up", "transferred", "finished"} and outcomes[0] == "hung_up"
+            if "HOTLINE_NEXT" not in exchange.variables:  # else it is the dialplan's already
+                cut.append(f"3.{n}")
+        kept = await ended(running, *cut)
+        assert len(cut) > 12 and {kept[call]["outcome"] for call in cut} <= {"hung_up", "transferred"}
         assert re.fullmatch(r"\*+0001", kept["3.0"]["caller"])
