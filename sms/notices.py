@@ -30,6 +30,7 @@ NotTold = Literal[
     "no_phone",  # nobody bound a mobile to it, or the employer named no handler
     "turned_off",  # they do not want this kind
 ]
+NO_MOBILE = ("bad_number", "not_mobile", "abroad")  # why a number in the ledger cannot be texted
 _AUDIT_EVERY = timedelta(minutes=10)  # of the same client's repeats of one type: a storm must not fill the audit
 
 
@@ -81,7 +82,7 @@ class Notices:
         try:
             message = self.sender.compose(wish)
         except Refused as fault:
-            if fault.reason in ("bad_number", "not_mobile", "abroad"):
+            if fault.reason in NO_MOBILE:
                 return Told("no_phone")
             raise
         added = await self.sender.queue(message)

@@ -20,7 +20,7 @@ from fund.occasions import Occasion, Page
 from sms import metrics
 from sms.errors import Refused
 from sms.messages import Message
-from sms.notices import phone_of
+from sms.notices import NO_MOBILE, phone_of
 from sms.outbox import key_hash
 from sms.sender import Sender, Wish
 from sms.settings import ReminderKind
@@ -248,6 +248,9 @@ class Reminders:
             try:
                 messages.append(self.sender.compose(_wish(kind, day, phone, occasion)))
             except Refused as fault:
+                if fault.reason in NO_MOBILE:
+                    counts.no_phone += 1
+                    continue
                 counts.refused += 1
                 log.warning("reminders.refused", kind=kind, reason=fault.reason)
         return messages
