@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hotline import cli_prompts, cli_remind, cli_report, cli_staff, cli_text
+from hotline import cli_prompts, cli_remind, cli_report, cli_staff, cli_text, cli_texting
 from hotline.settings import Settings, faults_of
 
 
@@ -33,6 +33,7 @@ main.add_command(cli_report.report)
 main.add_command(cli_staff.staff)
 main.add_command(cli_text.key)
 cli_text.sms.add_command(cli_remind.remind)
+cli_text.sms.add_command(cli_texting.try_)
 main.add_command(cli_text.sms)
 
 

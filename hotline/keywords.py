@@ -1,16 +1,18 @@
 """`hotline check` and `test` for the words people text: `flows/sms.yaml`, and the templates it answers with."""
 
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
 from fund.ledger import Ledger
 from fund.yaml_source import Fault
 from fund.yaml_source import load as load_yaml
+from hotline.rehearsal import demo_ledger
 from hotline.settings import Settings
 from hotline.text_world import TextWorld
 from sms import keywords
 from sms import templates as template_files
-from sms.rehearsal import rehearse
+from sms.rehearsal import Phone, rehearse
 from sms.templates import BadTemplates, Templates
 
 
@@ -38,6 +40,19 @@ async def play_keywords(settings: Settings, folder: Path | None, ledger: Ledger)
 
     assert templates is not None
     return await rehearse(table, source, templates, new_world)
+
+
+async def converse(
+    settings: Settings, number: str, at: datetime, lines: AsyncIterator[str], say: Callable[[str], object]
+) -> None:
+    """Each line is a text from a demo phone, each reply is said; nothing is sent or kept. Raises `BadTemplates` and
+    `BadKeywords`."""
+    templates = template_files.load(settings.sms.templates)
+    table = keywords.load(load_yaml(settings.keywords), templates)
+    async with demo_ledger() as ledger:
+        phone = Phone(table, templates, _Rehearsed(ledger), number, at)
+        async for line in lines:
+            say(await phone.text(line) or "（不回复）")
 
 
 class _Rehearsed(TextWorld):

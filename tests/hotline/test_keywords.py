@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hotline import flows
+from hotline.cli import main
 from hotline.settings import Settings
 
 
@@ -47,3 +49,11 @@ async def test_what_is_not_as_written_is_told_with_its_line(settings: Settings, 
     assert await flows.test_folder(settings, folder, told.append) == 1
     (wrong,) = [each for each in told if "sms.yaml" in each]
     assert wrong.startswith(f"{folder / 'sms.yaml'}:{line}: 绑定手机查余额:回复里没有“余额99999.99元”")
+
+
+def test_texting_from_the_terminal() -> None:
+    said = CliRunner().invoke(main, ["sms", "try"], input="余额\n明细\n二月\n").output.splitlines()
+    assert len(said) == 3 and "12345.67元" in said[0] and "2026年2月明细" in said[2]
+    unbound = CliRunner().invoke(main, ["sms", "try", "--from", "13900000002"], input="YE\n").output
+    assert "绑定方法" in unbound
+    assert CliRunner().invoke(main, ["sms", "try", "--at", "noon"]).exit_code == 2
