@@ -18,7 +18,8 @@ async def test_it_is_told_in_the_log_at_readyz_and_in_the_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calendar, "LAST_PUBLISHED", 2025)
-    monkeypatch.setattr(health, "log", structlog.get_logger())  # one that no test before has tied to its own output
+    structlog.reset_defaults()  # tests before may have chosen another level
+    monkeypatch.setattr(health, "log", structlog.get_logger())  # one that is not tied to their output
     with capture_logs() as logs:
         await health.look_at_calendar()
     assert logs[0]["event"] == "holidays_not_published" and logs[0]["year"] >= 2026
