@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from hotline.context import Context
+from hotline.reports import RATINGS
 from hotline.staff.accounts import NotPossible
 from hotline.staff.calls import OUTCOMES
 from hotline.staff.page import Page, Visit
@@ -45,7 +46,10 @@ def pages(parts: Parts) -> list[Page]:
         if context is None:
             raise NotPossible("no_such_call")
         talks = await asyncio.to_thread(parts.desk.tapes.talks, id) if visit.may("supervisor") else []
-        return visit.show("call.html", here="/calls", context=context, talks=talks, **WORDS)
+        rated = await parts.desk.surveys.of_call(id)
+        return visit.show(
+            "call.html", here="/calls", context=context, talks=talks, rated=rated, ratings=RATINGS, **WORDS
+        )
 
     async def talk(visit: Visit) -> web.StreamResponse:
         id, name = visit.request.match_info["id"], visit.request.match_info["name"]

@@ -1,6 +1,5 @@
 """The pages at work: who sees what of whom, and what callers said does no harm."""
 
-
 import pytest
 
 from desk.order import Order
@@ -39,6 +38,14 @@ async def test_a_call_of_somebody_else_is_masked_below_supervisor(desk: Office, 
     assert (role, "look.call" if seen else "look.call_masked", "asterisk-1.1") in await desk.trail()
     await browser.get("/calls")
     assert CALLER not in browser.text, "lists are masked for everybody"
+
+
+async def test_how_the_call_was_rated_is_beside_it(desk: Office) -> None:
+    await a_call(desk, outcome="transferred")
+    await desk.parts.desk.surveys.rate("asterisk-1.1", "unsatisfied", agent="agent1")
+    agent = await desk.signed_in("agent")
+    await agent.get("/calls/asterisk-1.1")
+    assert "不满意" in agent.text and "agent1" in agent.text
 
 
 async def test_without_an_exchange_the_pages_say_so(desk: Office) -> None:
