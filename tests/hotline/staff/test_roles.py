@@ -20,6 +20,7 @@ LEAST = {
     ("GET", "/queues"): "viewer",
     ("GET", "/calls"): "agent",
     ("GET", "/calls/{id}"): "agent",
+    ("GET", "/calls/{id}/talks/{name}"): "supervisor",
     ("GET", "/orders"): "agent",
     ("POST", "/orders"): "agent",
     ("GET", "/orders/{number}"): "agent",
