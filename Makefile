@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check real bench-code bench-voice clean
+.PHONY: run test check real bench-code bench-sms bench-voice clean
 
 run: $(READY)
 	@exec $(VENV)/bin/hotline serve --demo
@@ -19,6 +19,11 @@ check: $(VENV)/.ready-test
 # The same call through this service and through a hand-written dialplan; under four minutes. Needs root.
 bench-voice: $(VENV)/.ready-test real
 	$(VENV)/bin/python -m bench.voice
+
+# The text side beside Kannel, into one message centre; about two minutes. Installs Kannel and wrk: needs root on Debian.
+bench-sms: $(VENV)/.ready-test
+	@sh bench/install.sh
+	$(VENV)/bin/python -m bench.sms
 
 # Real peers (Asterisk, SIPp, Chromium) where this machine allows; says plainly what it leaves out.
 real:
