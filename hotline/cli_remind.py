@@ -11,7 +11,8 @@ from fund.ledger import Ledger, LedgerAway
 from hotline.settings import Settings
 from sms.errors import Refused
 from sms.outbox import Outbox
-from sms.reminders import KINDS, Counts, Reminders
+from sms.reminder_kinds import KINDS
+from sms.reminders import Counts, Reminders
 from sms.sender import Sender
 from sms.settings import ReminderKind
 from sms.store import Store

@@ -5,16 +5,15 @@ where it was. What is once is the message's key, so that a run may be repeated w
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, get_args
+from typing import Any
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fund.fields import Value
 from fund.ledger import Ledger, LedgerAway
 from fund.occasions import Occasion, Page
 from sms import metrics
@@ -22,6 +21,7 @@ from sms.errors import Refused
 from sms.messages import Message
 from sms.notices import NO_MOBILE, phone_of
 from sms.outbox import key_hash
+from sms.reminder_kinds import KINDS, REMINDERS
 from sms.sender import Sender, Wish
 from sms.settings import ReminderKind
 from sms.store import Store
@@ -31,12 +31,7 @@ from sms.timing import HOME
 log = structlog.get_logger(__name__)
 
 CLIENT = "reminders"  # whose messages these are
-DAYS_AHEAD = 3  # a payment is announced so many days before
-CERTIFICATE_DAYS = 31  # a certificate can be renewed within the month before it ends
-CATCH_UP_DAYS = 7  # a monthly or yearly day that was missed is made up for so long
 _LEASE = timedelta(minutes=2)  # a run nobody has taken further for so long is somebody else's
-
-KINDS: tuple[ReminderKind, ...] = get_args(ReminderKind)
 
 
 @dataclass(slots=True)
@@ -49,76 +44,6 @@ class Counts:
     no_phone: int = 0
     turned_off: int = 0
     refused: int = 0  # the ledger's values do not fit the template
-
-
-@dataclass(frozen=True, slots=True)
-class Reminder:
-    """One thing people are reminded of."""
-
-    template: str
-    occasion_day: Callable[[date], date | None]  # the day today's run is for; None: there is none today
-    pages: Callable[[Ledger, date, str], AsyncIterator[Page]]  # ledger, that day, the key to go on after
-    params: Callable[[Mapping[str, Value]], dict[str, Value]]
-    once: Callable[[Mapping[str, Value], date], str]  # with the account: what somebody is reminded of once
-
-
-def _every_day(today: date) -> date | None:
-    return today
-
-
-def _month_begins(today: date) -> date | None:
-    return today.replace(day=1) if today.day <= CATCH_UP_DAYS else None
-
-
-def _july_begins(today: date) -> date | None:
-    return date(today.year, 7, 1) if today.month == 7 and today.day <= CATCH_UP_DAYS else None
-
-
-def _last_month(day: date) -> str:
-    return f"{day.replace(day=1) - timedelta(days=1):%Y-%m}"
-
-
-def _pick(**names: str) -> Callable[[Mapping[str, Value]], dict[str, Value]]:
-    return lambda values: {name: values[field] for name, field in names.items()}
-
-
-REMINDERS: Mapping[ReminderKind, Reminder] = {
-    "due": Reminder(
-        "repayment_due",
-        _every_day,
-        lambda ledger, day, after: ledger.due(day + timedelta(days=1), day + timedelta(days=DAYS_AHEAD), after),
-        _pick(tail="tail", date="next_date", amount="next_amount"),
-        lambda values, day: f"{values['tail']} {values['next_date']}",
-    ),
-    "overdue": Reminder(
-        "overdue",
-        _every_day,
-        lambda ledger, day, after: ledger.overdue(after),
-        _pick(tail="tail", count="overdue_count", amount="overdue_amount"),
-        lambda values, day: f"{values['tail']} {day:%Y-%m} {values['overdue_count']}",
-    ),
-    "behind": Reminder(
-        "employer_behind",
-        _month_begins,
-        lambda ledger, day, after: ledger.behind(_last_month(day), after),
-        _pick(tail="tail", paid_to="paid_to", months="arrears_months", amount="arrears_amount"),
-        lambda values, day: _last_month(day),
-    ),
-    "certificate": Reminder(
-        "certificate_ending",
-        _every_day,
-        lambda ledger, day, after: ledger.certificates_ending(day, day + timedelta(days=CERTIFICATE_DAYS), after),
-        _pick(tail="tail", date="certificate_ends"),
-        lambda values, day: f"{values['certificate_ends']}",
-    ),
-    "interest": Reminder(
-        "interest",
-        _july_begins,
-        lambda ledger, day, after: ledger.interest(date(day.year, 6, 30), after),
-        _pick(tail="tail", date="date", amount="interest", balance="balance"),
-        lambda values, day: f"{day.year}",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fund.yaml_source import parse
 from sms import templates as template_files
+from sms.keyword_faults import ANSWERS
 from sms.keyword_file import schema
-from sms.keywords import ANSWERS, BARE, BadKeywords, KeywordFile, Table, check, load
+from sms.keywords import BARE, BadKeywords, KeywordFile, Table, check, load
 from sms.plain import plain
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from fund.ledger import Ledger, LedgerAway
 from hotline.database import open_database
 from sms import templates as template_files
 from sms.outbox import Outbox
-from sms.reminders import KINDS, REMINDERS, Counts, Reminders
+from sms.reminder_kinds import KINDS, REMINDERS
+from sms.reminders import Counts, Reminders
 from sms.sender import Sender
 from sms.settings import TextSettings
 from sms.store import Store
