@@ -22,7 +22,7 @@ class Bar:
     people: int
 
 
-def bars(rows: Sequence[tuple[str, int, int]], most_labels: int = 12) -> tuple[int, list[Bar]]:
+def bars(rows: Sequence[tuple[str, int, int]], most_labels: int = 6) -> tuple[int, list[Bar]]:
     """The height of the scale, and a bar for each (name, whole, people)."""
     top = max((whole for _, whole, _ in rows), default=0) or 1
     step = WIDTH / max(len(rows), 1)

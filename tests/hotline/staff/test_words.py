@@ -8,6 +8,7 @@ from desk.figures import FIGURES
 from hotline import reports
 from hotline.staff import words
 from hotline.staff.calls import OUTCOMES
+from hotline.staff.charts import FOOT, HEIGHT, WIDTH, bars
 from hotline.staff.pages import NAVIGATION, agent, callbacks, calls, home, orders
 from hotline.staff.roles import TITLES
 
@@ -44,3 +45,13 @@ def test_no_page_carries_script_or_style_of_its_own() -> None:
     for page in PAGES.glob("*.html"):
         text = page.read_text("utf-8")
         assert not re.search(r"<style|\bstyle=|\bon[a-z]+=|<script(?! src=)|javascript:|https?://", text), page.name
+
+
+def test_bars_stand_on_their_line_and_fit() -> None:
+    top, drawn = bars([("a", 4, 1), ("b", 0, 0), ("c", 2, 2)])
+    assert top == 4 and [bar.label for bar in drawn] == ["a", "b", "c"]
+    assert {bar.y + bar.height for bar in drawn} == {HEIGHT - FOOT} and drawn[0].height == 2 * drawn[2].height
+    assert drawn[2].people_height == drawn[2].height and drawn[1].height == 0
+    assert all(bar.x >= 0 and bar.x + bar.width <= WIDTH for bar in drawn)
+    assert len([bar for bar in bars([(str(n), n, 0) for n in range(30)])[1] if bar.label]) == 6
+    assert bars([]) == (1, [])
