@@ -59,7 +59,8 @@ def serve(demo: bool, only: str | None) -> None:
         for person in hotline.people[:2]:
             click.echo(f"  {line(person)}", err=True)
         if hotline.people:
-            click.echo(f"  打开 {chosen.public_url}/phone 拨打电话;Ctrl-C 停止", err=True)
+            way = "/sandbox 收发短信" if only == "sms" else "/phone 拨打电话"
+            click.echo(f"  打开 {chosen.public_url}{way};Ctrl-C 停止", err=True)
         if first_link:
             click.echo(f"  首位管理员由此进入(24 小时内,只能用一次):{first_link}", err=True)
 
