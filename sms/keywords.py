@@ -16,6 +16,7 @@ import structlog
 from fund.yaml_model import typed
 from fund.yaml_source import Fault, Source, parse
 from fund.yaml_source import load as load_yaml
+from sms import metrics
 from sms.keyword_faults import keyword_faults
 from sms.keyword_file import NAMES, Deed, File, KeywordWritten, Kind, KindWritten, Limits
 from sms.plain import month_in, plain
@@ -216,9 +217,11 @@ class KeywordFile:
             self.table = load(parse(raw, str(self.path)), self._templates)
         except (OSError, BadKeywords) as fault:
             self.faults = fault.faults if isinstance(fault, BadKeywords) else []
+            metrics.KEYWORDS_REFUSED.set(1)
             log.error("keywords.refused", faults=[each.tell("en") for each in self.faults][:20])
             return
         self.faults = []
+        metrics.KEYWORDS_REFUSED.set(0)
         log.info("keywords.taken_up", keywords=len(self.table.file.keywords))
 
     def _signature(self) -> tuple[int, int] | None:

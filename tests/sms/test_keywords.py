@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fund.yaml_source import parse
+from sms import metrics
 from sms import templates as template_files
 from sms.keyword_faults import ANSWERS
 from sms.keyword_file import schema
@@ -189,8 +190,10 @@ async def test_a_changed_file_is_taken_up_and_a_bad_one_is_not(tmp_path: Path) -
     await keywords.look()
     await keywords.look()
     assert keywords.table is first and len(keywords.faults) == 1
+    assert metrics.KEYWORDS_REFUSED._value.get() == 1
     path.write_text(KINDS + "keywords:\n" + STOP + "  help: {title: 帮助, words: [BZ], say: reply_help}\n")
     await keywords.look()
     assert keywords.table is first, "the file has only just changed: an editor may still be writing"
     await keywords.look()
     assert keywords.table.find("bz", TODAY) and not keywords.faults
+    assert metrics.KEYWORDS_REFUSED._value.get() == 0
