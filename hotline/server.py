@@ -156,7 +156,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
             app.add_routes(audio.routes(prompts, china_now))
-            pages.bind_pages(app, switchboard, _address(prompts), desk.tapes, [demo.facts(person) for person in people])
+            if with_demo or settings.browser_phone:
+                facts = [demo.facts(person) for person in people]
+                pages.bind_phone(app, switchboard, _address(prompts), desk.tapes, facts)
             agi = asterisk.asterisk_server(switchboard, _render(prompts), recordings=settings.asterisk_recordings)
             agi_port = await agi.start(settings.agi_host, settings.agi_port)
             stack.push_async_callback(agi.stop)
@@ -180,6 +182,8 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             app.router.add_get("/", pages.to_sandbox)
 
         add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies)
+        there = {resource.canonical for resource in app.router.resources()}
+        pages.bind_start(app, {"/phone", "/sandbox", "/staff"} - there)
         port = await _listen(stack, app, settings)
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, telephones, people)

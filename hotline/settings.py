@@ -82,6 +82,9 @@ class Settings(BaseSettings):
 
     flows: Path = Field(Path("flows"), description="the menus")
     prompts: Path = Field(Path("prompts"), description="the system's phrases, the recordings, the text templates")
+    browser_phone: bool = Field(
+        False, description="the telephone at /phone outside the demo: it calls as any number one likes"
+    )
     agi_host: str = Field("127.0.0.1", description="address FastAGI listens on; never a public one")
     agi_port: int = Field(4573, ge=0, le=65535)
     audio_url: str = Field("", description="where Asterisk fetches prompts from this node; empty: public_url")

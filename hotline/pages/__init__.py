@@ -1,7 +1,7 @@
 """The pages people open in a browser: the start page and the browser phone. Nothing is loaded from outside."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,26 @@ FIRST_WORD_SECONDS = 10
 MOST_BYTES = 256 * 1024  # of one message: about a second of a microphone
 
 
-def bind_pages(
+def bind_start(app: web.Application, absent: Collection[str]) -> None:
+    """`/`, which leads to the rest; `absent` are the addresses that this service does not have."""
+    lines = (HERE / "start.html").read_text("utf-8").splitlines()
+    shown = "\n".join(line for line in lines if not any(f'href="{path}"' in line for path in absent))
+
+    async def start(_: web.Request) -> web.Response:
+        return web.Response(text=shown, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+    async def icon(_: web.Request) -> web.Response:
+        return web.Response(status=204, headers={"Cache-Control": "max-age=86400"})
+
+    app.router.add_get("/", start)
+    app.router.add_get("/favicon.ico", icon)
+
+
+def bind_phone(
     app: web.Application, switchboard: Switchboard, address: Address, tapes: Tapes, people: Sequence[Any]
 ) -> None:
-    """`/`, `/phone` and what the phone needs. `people`: demo people to choose from; empty in real service."""
+    """`/phone` and what it needs; it calls as any number one likes. `people`: demo people to choose from."""
     for path, name in {
-        "/": "start.html",
         "/phone": "phone.html",
         "/phone.css": "phone.css",
         "/phone.js": "phone.js",
