@@ -179,7 +179,6 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             health.bind_health(app, engine, ledger, flows)
         else:
             health.bind_health(app, engine, ledger, None)
-            app.router.add_get("/", pages.to_sandbox)
 
         add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies)
         there = {resource.canonical for resource in app.router.resources()}

@@ -88,8 +88,3 @@ def _same_site(request: web.Request) -> bool:
 
 def _caller(message: Any) -> str:
     return caller_number(str(message.get("caller", ""))) if isinstance(message, dict) else ""
-
-
-async def to_sandbox(_: web.Request) -> web.Response:
-    """Without the voice side, the start page is the demo text phone."""
-    raise web.HTTPFound("/sandbox")
