@@ -21,7 +21,7 @@ from tests.real.rtp import EVENT_TYPE, KEYS, ULAW, packet
 ADDRESS = "127.0.0.1"
 FRAME = 160  # samples in a packet
 LOUD = 300.0  # RMS of the frame by which a prompt is known
-PATIENCE_SECONDS = 4.0  # without the answer for so long, a call has failed
+PATIENCE_SECONDS = 8.0  # without the answer for so long, a call has failed
 KEY_SECONDS, GAP_SECONDS = 0.1, 0.1
 _numbers = itertools.count(1)
 

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hotline import sqlite_driver
 
+SQLITE_CONNECTIONS = 12  # kept open; one beyond is opened for a moment, and opening costs more than most statements
+
 
 def open_database(url: str, *, read_only: bool = False, autocommit: bool = False) -> AsyncEngine:
     """An engine for `url`. SQLite: WAL, a busy timeout of 10 s, foreign keys on, the folder made if missing.
@@ -24,6 +26,7 @@ def open_database(url: str, *, read_only: bool = False, autocommit: bool = False
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        modes["pool_size"] = SQLITE_CONNECTIONS
     engine = create_async_engine(url, connect_args={"async_creator_fn": sqlite_driver.connect}, **modes)
     event.listen(engine.sync_engine, "connect", _query_only if read_only else _durable)
     return engine
