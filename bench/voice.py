@@ -255,11 +255,10 @@ class _Bench:
             calls.append(asyncio.create_task(self._call(side, who, tally, stay_seconds=TOGETHER_SECONDS)))
             await asyncio.sleep(0.05)
         while any(not call.done() for call in calls):
-            side.together = max(side.together, tally.up)
             side.memory_mb = max(side.memory_mb, _memory_mb(self._running.pid))
             await asyncio.sleep(0.2)
-        side.together -= len(tally.failed)
-        self._tell(side, f"{side.together} calls together", tally)
+        side.together = tally.done
+        self._tell(side, f"{TOGETHER} calls together", tally)
 
     async def _lines(self, side: Side, lines: int, seconds: float, tally: Tally) -> None:
         """Each line calls again as long as there is time."""
@@ -315,13 +314,13 @@ def _table(peer: Side, ours: Side, steps_a_second: float) -> str:
         ("calls/s without failure", f"{ours.calls_a_second:.1f}", f"{peer.calls_a_second:.1f}",
          f"{ours.calls_a_second / max(peer.calls_a_second, 0.01):.2f}"),
         ("lines at that rate", f"{ours.lines}", f"{peer.lines}", ""),
-        ("calls in progress together, none failed", f"{ours.together}", f"{peer.together}", ""),
+        (f"of {TOGETHER} calls together, carried to their balance", f"{ours.together}", f"{peer.together}", ""),
         *((f"key to first audio, {name}", f"{quantile(ours, q):.1f} ms", f"{quantile(peer, q):.1f} ms",
            f"{quantile(ours, q) - quantile(peer, q):+.1f} ms") for name, q in (("p50", 0.5), ("p99", 0.99))),
         ("CPU of Asterisk per call", f"{ours.asterisk_ms:.1f} ms", f"{peer.asterisk_ms:.1f} ms",
          f"{ours.asterisk_ms / max(peer.asterisk_ms, 0.01):.2f}"),
         ("CPU of the service per call, beyond its idling", f"{ours.service_ms:.2f} ms", "-", ""),
-        (f"memory of the service with {ours.together} calls", f"{ours.memory_mb:.0f} MB", "-", ""),
+        (f"memory of the service with {TOGETHER} calls", f"{ours.memory_mb:.0f} MB", "-", ""),
         ("engine alone", f"{steps_a_second:,.0f} steps/s", "-", ""),
     ]  # fmt: skip
     lines = ["| | service | dialplan | |", "| --- | ---: | ---: | ---: |"]

@@ -12,11 +12,12 @@ from hotline import sqlite_driver
 SQLITE_CONNECTIONS = 12  # kept open; one beyond is opened for a moment, and opening costs more than most statements
 
 
-def open_database(url: str, *, read_only: bool = False, autocommit: bool = False) -> AsyncEngine:
+def open_database(url: str, *, read_only: bool = False, autocommit: bool = False, flush: bool = True) -> AsyncEngine:
     """An engine for `url`. SQLite: WAL, a busy timeout of 10 s, foreign keys on, the folder made if missing.
 
     With `autocommit` every statement is its own transaction, which is what `fund.statements` is fastest on;
-    a database that is only read is always opened so.
+    a database that is only read is always opened so. Without `flush`, SQLite does not wait for the disk: a killed
+    service loses nothing, a machine that loses its power the last moments.
     """
     modes: dict[str, Any] = {"hide_parameters": True}  # they may be personal, and errors are logged
     if autocommit or read_only:
@@ -28,13 +29,18 @@ def open_database(url: str, *, read_only: bool = False, autocommit: bool = False
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         modes["pool_size"] = SQLITE_CONNECTIONS
     engine = create_async_engine(url, connect_args={"async_creator_fn": sqlite_driver.connect}, **modes)
-    event.listen(engine.sync_engine, "connect", _query_only if read_only else _durable)
+    event.listen(engine.sync_engine, "connect", _query_only if read_only else _durable if flush else _quick)
     return engine
 
 
 def _durable(connection: Any, _: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _quick(connection: Any, _: Any) -> None:
+    _durable(connection, _)
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _query_only(connection: Any, _: Any) -> None:

@@ -113,7 +113,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         switchboard = None
         agi_port = 0
         if only != "sms":
-            records = CallRecords(engine, privacy)
+            quick = open_database(settings.own_database_url, flush=False)  # a call does not wait for the disk
+            stack.push_async_callback(quick.dispose)
+            records = CallRecords(quick, privacy)
             await records.start()
             stack.push_async_callback(records.stop)
             records.written.append(partial(staff.live.tell, "calls"))
@@ -132,7 +134,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             stack.push_async_callback(flows.stop)
             desk.calendar, desk.queues = lambda: flows.current.hours, lambda: flows.current.queues
 
-            pins = Pins(engine, privacy, lock_hours=settings.pin_lock_hours)
+            pins = Pins(engine, privacy, tries=quick, lock_hours=settings.pin_lock_hours)
             housekeeper = Housekeeper(_chores(engine, pins, settings))
             housekeeper.start()
             stack.push_async_callback(housekeeper.stop)
