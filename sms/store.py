@@ -37,14 +37,20 @@ class Store:
     @contextmanager
     def hurry(self) -> Iterator[None]:
         """Somebody waits for a code: what has time lets it go first, by `calm`."""
-        self._in_a_hurry += 1
-        self._calm.clear()
+        self._hurrying(1)
         try:
             yield
         finally:
-            self._in_a_hurry -= 1
-            if not self._in_a_hurry:
-                self._calm.set()
+            self._hurrying(-1)
+
+    def _hurrying(self, more: int) -> None:
+        self._in_a_hurry += more
+        if self._writer is not None:
+            self._writer.in_a_hurry = self._in_a_hurry > 0
+        if self._in_a_hurry:
+            self._calm.clear()
+        else:
+            self._calm.set()
 
     async def calm(self) -> None:
         """Wait while codes are on their way, but not for long: one process does both, and must not stop at either."""

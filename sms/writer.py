@@ -36,6 +36,7 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._turn = asyncio.Lock()
         self._coming = 0  # transactions that wait for their turn
+        self.in_a_hurry = False  # a code is on its way: no transaction waits for the flush of the next one
         self._left: asyncio.Future[None] | None = None
         self._unflushed: list[asyncio.Future[None]] = []  # transactions written but not yet on the disk
         event.listen(engine.sync_engine, "engine_disposed", lambda _: self._thread.submit(self._close))
@@ -79,7 +80,7 @@ class Writer:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _flush_if_last(self) -> None:
-        if self._coming and len(self._unflushed) < MOST_TOGETHER:
+        if self._coming and not self.in_a_hurry and len(self._unflushed) < MOST_TOGETHER:
             return  # the next one's turn comes at once, and then it is the next one's business
         waiting, self._unflushed = self._unflushed, []
         try:  # even for nobody: what was undone still holds the lock that other processes wait for

@@ -131,3 +131,20 @@ async def test_one_cancelled_while_it_waits_leaves_nobody_hanging(writer: Writer
     two.cancel()
     await asyncio.wait([one, two])
     assert (one.exception(), two.cancelled(), on_disk(opened)) == (None, True, [1])
+
+
+async def test_a_code_does_not_wait_for_the_flush_of_others(writer: Writer, opened: AsyncEngine) -> None:
+    writer.in_a_hurry = True
+    go = asyncio.Event()
+
+    async def slow() -> None:
+        async with writer.transaction():
+            await go.wait()
+
+    async with writer.transaction() as transaction:
+        others = asyncio.create_task(slow())
+        await asyncio.sleep(0)
+        await transaction.execute(insert(THING).values(id=1, name="x"))
+    assert (on_disk(opened), others.done()) == ([1], False)
+    go.set()
+    await others
