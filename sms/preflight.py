@@ -19,7 +19,7 @@ from sms.tables import opt_out
 from sms.templates import Template
 
 MOST_FAULTS = 100_000  # bad rows of one file that are kept; with more it is no list of recipients
-CHUNK = 100  # rows that move together; a few milliseconds of work, which is what a code may have to wait
+CHUNK = 40  # rows that move together; a few milliseconds of work, which is what a code may have to wait
 
 
 @dataclass(slots=True)

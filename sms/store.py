@@ -1,6 +1,7 @@
 """How the text side writes to its database: one writer at a time on SQLite, as many as there are on PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from fund.privacy import Privacy
 from sms.writer import Writer
 
 Clock = Callable[[], datetime]
+_ABOUT_SECONDS = 5.0
 PATIENCE_SECONDS = 0.1  # how long a campaign waits behind codes at each step
 
 
@@ -32,6 +34,7 @@ class Store:
         self._insert_new: dict[str, Any] = {}
         self._writer = Writer(engine) if self.sqlite else None
         self._in_a_hurry = 0
+        self._hurried_at = float("-inf")
         self._calm = asyncio.Event()
 
     @contextmanager
@@ -45,12 +48,18 @@ class Store:
 
     def _hurrying(self, more: int) -> None:
         self._in_a_hurry += more
+        self._hurried_at = time.monotonic()
         if self._writer is not None:
             self._writer.in_a_hurry = self._in_a_hurry > 0
         if self._in_a_hurry:
             self._calm.clear()
         else:
             self._calm.set()
+
+    @property
+    def codes_about(self) -> bool:
+        """Whether codes came in the last seconds: the next one should find short work before it."""
+        return time.monotonic() - self._hurried_at < _ABOUT_SECONDS
 
     async def calm(self) -> None:
         """Wait while codes are on their way, but not for long: one process does both, and must not stop at either."""

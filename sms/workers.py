@@ -24,7 +24,8 @@ from sms.timing import Day, allowed_at, next_try
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5  # how soon work is found that nobody announced: another process's on SQLite, or what became due
-AT_ONCE = 40  # texts of one claim: a code that comes now waits until they are on the wire
+AT_ONCE = 200  # texts of one claim
+AT_ONCE_NEAR_CODES = 16  # while codes are about: one that comes now waits until they are on the wire
 PACE_SECONDS = 0.02  # between two claims of other texts, unless the first are done before
 
 
@@ -94,12 +95,13 @@ class Worker:
         most = min(self.hands - len(self._busy), max(self.router.room(lane) for lane in self.lanes))
         if most < 1:
             return 0
-        claimed = await self._claim(min(most, AT_ONCE))
+        gently = self.outbox.store.codes_about and "code" not in self.lanes
+        claimed = await self._claim(min(most, AT_ONCE_NEAR_CODES if gently else AT_ONCE))
         tasks = [asyncio.create_task(self._deliver(message)) for message in claimed]
         self._busy.update(tasks)
         for task in tasks:
             task.add_done_callback(self._freed)
-        if tasks and "code" not in self.lanes:  # while they are being put on the wire, codes get their turn
+        if tasks and gently:  # while they are being put on the wire, codes get their turn
             await asyncio.wait(tasks, timeout=PACE_SECONDS)
         return len(claimed)
 
