@@ -35,6 +35,7 @@ main.add_command(cli_text.key)
 cli_text.sms.add_command(cli_remind.remind)
 cli_text.sms.add_command(cli_texting.try_)
 main.add_command(cli_text.sms)
+main.add_command(cli_text.rotate_keys)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""`hotline key` and `hotline sms`: the text side for operators. `hotline.cli` adds them to its commands."""
+"""`hotline key`, `hotline sms` and `hotline rotate-keys`, for operators. `hotline.cli` adds them to its commands."""
 
 import asyncio
 import dataclasses
@@ -18,7 +18,6 @@ from sms.dead_letters import DeadLetters
 from sms.errors import Refused
 from sms.figures import figures
 from sms.keys import CHANNELS, SCOPES, Keys
-from sms.seals import reseal
 from sms.store import Store, utc_now
 
 Answer = TypeVar("Answer")
@@ -162,12 +161,15 @@ def stats(hours: float, as_json: bool) -> None:
         click.echo(line)
 
 
-@sms.command("rotate-keys")
+@click.command("rotate-keys")
 def rotate_keys() -> None:
     """Seal everything again under the newest encryption key, while the service runs; then the old key may go."""
+    from hotline.cli import settings
+    from hotline.rotation import rotate
+    from hotline.tapes import Tapes
 
     async def work(store: Store) -> tuple[int, int]:
-        done, unreadable = await reseal(store)
+        done, unreadable = await rotate(store, Tapes(settings().recordings_folder, store.privacy))
         await audit(store, _me(), "keys.rotate", "", f"{done} {unreadable}")
         return done, unreadable
 

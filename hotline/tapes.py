@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from fund.privacy import Privacy
+from fund.privacy import Privacy, Unreadable
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,90}-[0-9]{1,12}")
 _TALK = "talk-"
@@ -96,6 +96,21 @@ class Tapes:
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
+
+    def reseal(self) -> tuple[int, int]:
+        """Encrypt what is kept under the newest key: how many were, and how many no key opens. They stay as old."""
+        done = unreadable = 0
+        for path, stat in _stats(sorted(self._kept.glob("*.sealed"))):
+            try:
+                _write(path, self._privacy.reseal(path.read_bytes()))
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            except Unreadable:
+                unreadable += 1
+                continue
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            done += 1
+        return done, unreadable
 
     def _open_path(self, name: str) -> Path:
         return self.folder / f"{_checked(name)}.wav"

@@ -23,10 +23,10 @@ SEALED: Sequence[Column[Any]] = (
 _AT_ONCE = 500  # rows of one transaction, so that a code never waits long behind it
 
 
-async def reseal(store: Store) -> tuple[int, int]:
-    """Seal everything under the newest key. How many values were, and how many cannot be opened by any key there is."""
+async def reseal(store: Store, sealed: Sequence[Column[Any]] = SEALED) -> tuple[int, int]:
+    """Seal columns under the newest key. How many values were, and how many cannot be opened by any key there is."""
     done = unreadable = 0
-    for column in SEALED:
+    for column in sealed:
         last: tuple[Any, ...] | None = None
         while rows := await _some(store, column, last):
             changed, lost = await _reseal(store, column, rows)

@@ -148,8 +148,8 @@ def test_keys_are_rotated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     within(dead_letter)
     old, new = (home / "keys" / "encryption_keys").read_text().strip(), Fernet.generate_key().decode()
     monkeypatch.setenv("HOTLINE_ENCRYPTION_KEYS", f"{new},{old}")
-    assert hotline("sms", "rotate-keys").exit_code == 0
+    assert hotline("rotate-keys").exit_code == 0
     monkeypatch.setenv("HOTLINE_ENCRYPTION_KEYS", new)
-    assert "1 项" in hotline("sms", "rotate-keys").stdout
+    assert "1 项" in hotline("rotate-keys").stdout
     monkeypatch.setenv("HOTLINE_ENCRYPTION_KEYS", Fernet.generate_key().decode())
-    assert hotline("sms", "rotate-keys").exit_code == 1
+    assert hotline("rotate-keys").exit_code == 1
