@@ -235,13 +235,17 @@ class Ami:
 
     async def originate(
         self, channel: str, *, context: str, extension: str, caller_id: str = "", ring_seconds: int = 30,
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None, call_id: str = "",
     ) -> Originated:  # fmt: skip
-        """Call `channel` (`PJSIP/agent1`, `PJSIP/139...@trunk`) and put who answers into the dialplan."""
+        """Call `channel` (`PJSIP/agent1`, `PJSIP/139...@trunk`) and put who answers into the dialplan.
+
+        `call_id` is what the exchange calls the channel from its first moment on; one that is there already is refused.
+        """
         if not _CHANNEL.fullmatch(channel):
             raise ValueError("not a channel that can be called")
         fields = {"Channel": channel, "Context": context, "Exten": extension, "Priority": "1", "Async": "true"}
         fields |= {"Timeout": str(ring_seconds * 1000)} | ({"CallerID": caller_id} if caller_id else {})
+        fields |= {"ChannelId": call_id} if call_id else {}
         limit = self._limit_seconds + ring_seconds
         rows = await self._ask(self._standing(), "Originate", fields, variables or {}, rows=True, limit_seconds=limit)
         outcome = rows.rows[-1].fields

@@ -1,10 +1,12 @@
-"""Call-backs: who asked to be called, in whose turn, and what is to be done about it next.
+"""Whom we call: who asked to be called back, in whose turn, and who is reminded of something by voice.
 
-A number has one open request at most, and keeps the place of the moment it asked. What comes next is decided by a pure
-function, `decide`. Whoever dials claims the request first; a claim is a lease, so that a request whose process died is
-dialled again later, and never twice at once. A try counts from the moment it is claimed.
+A number has one open call-back at most, and keeps the place of the moment it asked; a reminder is kept once for its
+key, whatever became of it. What comes next is decided by pure functions, `decide` and `outcome_of`. Whoever dials
+claims the request first; a claim is a lease, so that the call of a process that died is followed up by another, and
+nobody is dialled twice at once. A try counts from the moment it is claimed.
 """
 
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -29,6 +31,8 @@ Outcome = Literal[
 ]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 Missed = Literal["no_answer", "busy", "failed", "machine", "no_agent"]  # how a try ends that leaves the request open
+Purpose = Literal["callback", "reminder"]
+Answered = Literal["person", "refused", "wrong_number"]  # what whoever we called pressed
 Clock = Callable[[], datetime]
 Conditions = list[ColumnElement[bool]]
 
@@ -38,6 +42,7 @@ class CallBack:
     """One request; the number itself is sealed: `CallBacks.number`."""
 
     id: str
+    purpose: Purpose
     number_masked: str
     number_digest: str
     queue: str
@@ -46,6 +51,7 @@ class CallBack:
     call_id: str
     asked_at: datetime
     tries: int
+    dialled: int
     next_try_at: datetime
     lease_by: str
     lease_until: datetime | None
@@ -64,12 +70,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One time that was dialled. `outcome` is empty while it rings, or when its process died."""
+    """One time that was dialled. `answered`: what they pressed, if anything; `outcome` is empty while it lasts."""
 
     n: int
     began_at: datetime
     by: str
     ended_at: datetime | None
+    answered: str
     outcome: str
 
 
@@ -84,6 +91,7 @@ class Rules:
     spacing: tuple[timedelta, ...] = (timedelta(minutes=10), timedelta(hours=2))
     longest_wait: timedelta = timedelta(days=7)
     agents_busy_wait: timedelta = timedelta(seconds=20)
+    no_agent_wait: timedelta = timedelta(minutes=2)  # after somebody who answered could not be put through
 
     def wait_after(self, tries: int) -> timedelta:
         """How long to leave somebody in peace after so many tries."""
@@ -128,13 +136,33 @@ def decide(
     earliest = max(request.next_try_at, opens_at)
     if earliest > now:
         return Wait(earliest)
-    return Dial() if agents_free > 0 else Wait(now + rules.agents_busy_wait)
+    return Dial() if agents_free > 0 or request.purpose == "reminder" else Wait(now + rules.agents_busy_wait)
+
+
+def outcome_of(
+    purpose: Purpose, *, missed: Missed = "no_answer", picked_up: bool, answered: str, talked: bool
+) -> Missed | Outcome:
+    """How a call that is over went. Pure.
+
+    `missed`: why it was not picked up; `answered`: what they pressed; `talked`: with one of our people.
+    """
+    match answered:
+        case "refused" | "wrong_number":
+            return answered
+        case "person" if purpose == "reminder":
+            return "reached"
+    if talked:
+        return "reached"
+    if answered:
+        return "no_agent"
+    return "machine" if picked_up else missed
 
 
 # The requests as they are kept
 
 _SHOWN = [call_backs.c[each.name] for each in fields(CallBack)]
 _OPEN = call_backs.c.closed_at.is_(None)
+_CALLBACK = call_backs.c.purpose == "callback"
 
 
 class CallBacks:
@@ -155,17 +183,41 @@ class CallBacks:
     ) -> Asked:
         """Ask for a normalised number to be called. Asked again, the first request keeps its place."""
         now, digest = self._clock(), self.digest(number)
-        row = {
-            "id": secrets.token_hex(16), "number_masked": mask_number(number), "number_digest": digest,
-            "number_sealed": self._privacy.seal(number), "queue": queue, "reason": reason[:40], "channel": channel,
-            "call_id": call_id, "asked_at": now, "tries": 0, "next_try_at": now, "lease_by": "", "lease_until": None,
-            "closed_at": None, "outcome": "",
-        }  # fmt: skip
+        asked = {"queue": queue, "reason": reason[:40], "channel": channel, "call_id": call_id}
+        row = self._fresh(number, "callback", now) | asked
         async with writing(self._engine) as connection:
             fresh = (await connection.execute(insert_new(self._engine, call_backs).values(**row))).rowcount > 0
-            mine = select(*_SHOWN).where(_OPEN, call_backs.c.number_digest == digest)
+            mine = select(*_SHOWN).where(_OPEN, _CALLBACK, call_backs.c.number_digest == digest)
             request = _request((await connection.execute(mine)).one())
             return Asked(request, fresh, await _ahead(connection, request))
+
+    async def remind(self, number: str, message: str, key: str, *, after: datetime | None = None) -> bool:
+        """Have a normalised number called and told `message`; once for a `key`. False: it was asked for before."""
+        now = self._clock()
+        row = self._fresh(number, "reminder", now) | {
+            "id": hashlib.sha256(key.encode()).hexdigest()[:32],
+            "message_sealed": self._privacy.seal(message),
+            "next_try_at": after or now,
+        }
+        async with writing(self._engine) as connection:
+            return (await connection.execute(insert_new(self._engine, call_backs).values(**row))).rowcount > 0
+
+    def _fresh(self, number: str, purpose: Purpose, now: datetime) -> dict[str, Any]:
+        """A row that nothing has happened to yet."""
+        return {
+            "id": secrets.token_hex(16), "purpose": purpose, "message_sealed": None,
+            "number_masked": mask_number(number), "number_digest": self.digest(number),
+            "number_sealed": self._privacy.seal(number), "queue": "general", "reason": "", "channel": "api",
+            "call_id": "", "asked_at": now, "tries": 0, "dialled": 0, "next_try_at": now,
+            "lease_by": "", "lease_until": None, "closed_at": None, "outcome": "",
+        }  # fmt: skip
+
+    async def message(self, id: str) -> str:
+        """What a reminder says; empty when it is over, or none."""
+        query = select(call_backs.c.message_sealed).where(call_backs.c.id == id, _OPEN)
+        async with self._engine.connect() as connection:
+            sealed = (await connection.execute(query)).scalar_one_or_none()
+        return self._privacy.open(sealed) if sealed else ""
 
     async def find(self, id: str) -> CallBack | None:
         """The request of that id."""
@@ -173,15 +225,17 @@ class CallBacks:
         return found[0] if found else None
 
     async def open_for(self, number: str) -> CallBack | None:
-        """The open request of a number."""
-        found = await self._fetch(select(*_SHOWN).where(_OPEN, call_backs.c.number_digest == self.digest(number)))
+        """The open call-back of a number."""
+        found = await self._fetch(
+            select(*_SHOWN).where(_OPEN, _CALLBACK, call_backs.c.number_digest == self.digest(number))
+        )
         return found[0] if found else None
 
     async def list(
         self, *, open_only: bool = True, queue: str = "", digest: str = "", limit: int = 200
     ) -> Sequence[CallBack]:
-        """Open ones in their turn; or all, newest first."""
-        wanted: Conditions = [_OPEN] if open_only else []
+        """Open call-backs in their turn; or all, newest first."""
+        wanted: Conditions = [_CALLBACK, _OPEN] if open_only else [_CALLBACK]
         wanted += [call_backs.c.queue == queue] if queue else []
         wanted += [call_backs.c.number_digest == digest] if digest else []
         order: Any = call_backs.c.asked_at if open_only else call_backs.c.asked_at.desc()
@@ -197,7 +251,15 @@ class CallBacks:
         query = select(call_back_tries).where(call_back_tries.c.call_back == id).order_by(call_back_tries.c.n)
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query)).all()
-        return [Try(row.n, row.began_at, row.by, row.ended_at, row.outcome) for row in rows]
+        return [Try(row.n, row.began_at, row.by, row.ended_at, row.answered, row.outcome) for row in rows]
+
+    async def called_since(self, digest: str, since: datetime) -> Sequence[datetime]:
+        """When a number was called, for whatever reason, the first time first."""
+        tried = call_back_tries.join(call_backs, call_backs.c.id == call_back_tries.c.call_back)
+        mine = (call_backs.c.number_digest == digest, call_back_tries.c.began_at > since)
+        began = select(call_back_tries.c.began_at).select_from(tried).where(*mine).order_by(call_back_tries.c.began_at)
+        async with self._engine.connect() as connection:
+            return (await connection.execute(began)).scalars().all()
 
     async def number(self, id: str) -> str:
         """The number to dial. Raises `KeyError`; whoever shows it to a person audits the look."""
@@ -218,21 +280,38 @@ class CallBacks:
         """Take it to dial, for so long: the request with this try counted, or None when somebody else has it."""
         now = self._clock()
         free = update(call_backs).where(call_backs.c.id == id, _OPEN, _unleased(now))
-        taken = free.values(lease_by=by, lease_until=now + timedelta(seconds=seconds), tries=call_backs.c.tries + 1)
+        counts = {"tries": call_backs.c.tries + 1, "dialled": call_backs.c.dialled + 1}
+        taken = free.values(lease_by=by, lease_until=now + timedelta(seconds=seconds), **counts)
         async with writing(self._engine) as connection:
             if not (await connection.execute(taken)).rowcount:
                 return None
             request = _request((await connection.execute(select(*_SHOWN).where(call_backs.c.id == id))).one())
-            begun = {"call_back": id, "n": request.tries, "began_at": now, "by": by, "outcome": ""}
+            begun = {"call_back": id, "n": request.dialled, "began_at": now, "by": by, "outcome": ""}
             await connection.execute(insert(call_back_tries).values(**begun))
             return request
 
-    async def renew(self, id: str, by: str, seconds: float = 60) -> bool:
-        """Keep it while the call lasts. False when the claim was lost."""
+    async def claimed(self) -> Sequence[CallBack]:
+        """Open requests that are being called, or whose process died over it: what to follow up."""
+        return await self._fetch(select(*_SHOWN).where(_OPEN, call_backs.c.lease_by != ""))
+
+    async def renew(self, id: str, by: str, seconds: float = 60, *, heir: str = "") -> bool:
+        """Keep it while the call lasts, or take it over from one who died (`heir`). False when the claim was lost."""
         mine = update(call_backs).where(call_backs.c.id == id, _OPEN, call_backs.c.lease_by == by)
+        until = self._clock() + timedelta(seconds=seconds)
         async with writing(self._engine) as connection:
-            kept = await connection.execute(mine.values(lease_until=self._clock() + timedelta(seconds=seconds)))
+            kept = await connection.execute(mine.values(lease_by=heir or by, lease_until=until))
             return kept.rowcount > 0
+
+    async def answered(self, id: str, n: int, what: Answered) -> CallBack | None:
+        """Keep what they pressed; who wants no more calls gets none from this moment on."""
+        now, final = self._clock(), what != "person"
+        async with writing(self._engine) as connection:
+            pressed = update(call_back_tries).where(*_the_try(id, n)).values(answered=what)
+            await connection.execute(pressed.values(ended_at=now, outcome=what) if final else pressed)
+            if final:
+                open_ = update(call_backs).where(call_backs.c.id == id, _OPEN)
+                await connection.execute(open_.values(closed_at=now, outcome=what, lease_by="", lease_until=None))
+        return await self.find(id)
 
     async def tried(self, id: str, by: str, outcome: Missed | Outcome) -> None:
         """How the claimed try ended. An `Outcome` closes the request, but one try without an answer does not.
@@ -243,19 +322,17 @@ class CallBacks:
         final = outcome in OUTCOMES and outcome != "no_answer"
         async with writing(self._engine) as connection:
             which = (call_backs.c.id == id, _OPEN) if final else (call_backs.c.id == id, call_backs.c.lease_by == by)
-            tries = (
-                await connection.execute(select(call_backs.c.tries).where(*which).with_for_update())
-            ).scalar_one_or_none()
-            if tries is None:
+            counts = select(call_backs.c.tries, call_backs.c.dialled).where(*which).with_for_update()
+            row = (await connection.execute(counts)).first()
+            if row is None:
                 return
-            ended = update(call_back_tries).where(*_the_try(id, tries))
+            ended = update(call_back_tries).where(*_the_try(id, row.dialled))
             await connection.execute(ended.values(ended_at=now, outcome=outcome))
-            after: dict[str, Any] = {"next_try_at": now + self.rules.wait_after(tries)}
+            after: dict[str, Any] = {"next_try_at": now + self.rules.wait_after(row.tries)}
             if final:
                 after = {"closed_at": now, "outcome": outcome}
-            elif outcome == "no_agent":  # nobody's telephone rang: it was no try
-                after = {"next_try_at": now + self.rules.agents_busy_wait, "tries": tries - 1}
-                await connection.execute(delete(call_back_tries).where(*_the_try(id, tries)))
+            elif outcome == "no_agent":  # ours to mend, so it is none of their tries
+                after = {"next_try_at": now + self.rules.no_agent_wait, "tries": row.tries - 1}
             changed = update(call_backs).where(call_backs.c.id == id)
             await connection.execute(changed.values(lease_by="", lease_until=None, **after))
 
@@ -292,7 +369,7 @@ def _the_try(id: str, n: int) -> tuple[ColumnElement[bool], ...]:
 
 
 async def _ahead(connection: AsyncConnection, request: CallBack) -> int:
-    earlier = (_OPEN, call_backs.c.queue == request.queue, call_backs.c.asked_at < request.asked_at)
+    earlier = (_OPEN, _CALLBACK, call_backs.c.queue == request.queue, call_backs.c.asked_at < request.asked_at)
     return int((await connection.execute(select(func.count()).select_from(call_backs).where(*earlier))).scalar_one())
 
 

@@ -313,9 +313,11 @@ async def _orders(connection: AsyncConnection, period: Period, now: datetime) ->
 
 
 async def _call_backs(connection: AsyncConnection, period: Period, now: datetime) -> dict[str, float | None]:
+    asked_for = call_backs.c.purpose == "callback"
     done = and_(call_backs.c.closed_at.is_not(None), call_backs.c.outcome != "cancelled")
     query = select(func.count(), _count(done), _count(call_backs.c.outcome == "reached"))
-    asked, closed, reached = (await connection.execute(query.where(period.holds(call_backs.c.asked_at)))).one()
+    mine = query.where(asked_for, period.holds(call_backs.c.asked_at))
+    asked, closed, reached = (await connection.execute(mine)).one()
     return {"call_backs": asked, "kept": _share(reached, closed)}
 
 

@@ -55,12 +55,14 @@ work_order_changes = Table(
     Column("note_sealed", LargeBinary),
 )
 
-# Call-back requests (desk.callbacks)
+# Whom we call: call-back requests and spoken reminders (desk.callbacks)
 
 call_backs = Table(
     "call_backs",
     metadata,
     Column("id", String(32), primary_key=True),
+    Column("purpose", String(10), nullable=False, server_default="callback", comment="callback, reminder"),
+    Column("message_sealed", LargeBinary, comment="what a reminder says"),
     Column("number_masked", String(32), nullable=False),
     Column("number_digest", String(64), nullable=False),
     Column("number_sealed", LargeBinary, nullable=False),
@@ -69,7 +71,8 @@ call_backs = Table(
     Column("channel", String(10), nullable=False, comment="voice, sms, api, staff"),
     Column("call_id", String(80), nullable=False),
     Column("asked_at", Moment, nullable=False, comment="the place in the queue"),
-    Column("tries", Integer, nullable=False),
+    Column("tries", Integer, nullable=False, comment="those that count"),
+    Column("dialled", Integer, nullable=False, server_default="0", comment="how often a call was begun"),
     Column("next_try_at", Moment, nullable=False),
     Column("lease_by", String(64), nullable=False, comment="who is dialling it; empty when nobody is"),
     Column("lease_until", Moment),
@@ -80,8 +83,8 @@ Index(
     "call_backs_one_open",
     call_backs.c.number_digest,
     unique=True,
-    sqlite_where=text("closed_at IS NULL"),
-    postgresql_where=text("closed_at IS NULL"),
+    sqlite_where=text("closed_at IS NULL AND purpose = 'callback'"),
+    postgresql_where=text("closed_at IS NULL AND purpose = 'callback'"),
 )
 Index("call_backs_due", call_backs.c.closed_at, call_backs.c.next_try_at)
 
@@ -94,7 +97,8 @@ call_back_tries = Table(
     Column("began_at", Moment, nullable=False),
     Column("by", String(64), nullable=False),
     Column("ended_at", Moment),
-    Column("outcome", String(12), nullable=False, comment="empty while it rings, and for ever if its process died"),
+    Column("answered", String(12), nullable=False, server_default="", comment="what they pressed: person, refused ..."),
+    Column("outcome", String(12), nullable=False, comment="empty while it lasts"),
 )
 
 # Surveys (desk.surveys)

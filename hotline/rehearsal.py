@@ -1,7 +1,7 @@
 """The world of supervisors' tests: the demo ledger on a fixed day, fresh PIN counts for every test, texts to nobody."""
 
 import tempfile
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -20,12 +20,13 @@ from hotline.database import open_database
 from hotline.desk import Desk
 from hotline.settings import OrderSettings
 from hotline.tapes import Tapes
-from hotline.world import FundWorld
+from hotline.world import Answer, Ask, FundWorld
 from ivr.rehearsal import NewWorld
 from ivr.world import World
 
 TODAY = date(2026, 3, 2)  # the day the tests' amounts are of
 CODE = "000000"  # in tests, the code of every text
+SPOKEN_CODE = "135790"  # and of every voice code
 
 
 @asynccontextmanager
@@ -56,10 +57,21 @@ async def demo_worlds(ledger: Ledger, hours: Calendar) -> AsyncIterator[NewWorld
             async with engine.begin() as connection:
                 for table in (metadata.tables["pin_tries"], desk_tables.call_backs):
                     await connection.execute(table.delete())
-            return FundWorld(ledger, pins, _NoTexts(), hours.is_open, _forget, more=desk.answers)
+            return FundWorld(ledger, pins, _NoTexts(), hours.is_open, _forget, more={**desk.answers, **_PLACED})
 
         yield fresh
         await engine.dispose()
+
+
+async def _read_out(call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+    return "ok", {"code": SPOKEN_CODE, "text": "您的住房公积金贷款将在三月五日还款。"}
+
+
+async def _answered(call: str, args: Mapping[str, Any], at: datetime) -> Answer:
+    return "ok", {"queue": "loan"}
+
+
+_PLACED: Mapping[str, Ask] = {"read_out": _read_out, "answered": _answered}  # calls that we would place
 
 
 class _NoTexts:

@@ -33,6 +33,7 @@ from hotline.database import open_database
 from hotline.desk import Desk
 from hotline.exchange import Telephones, open_telephones
 from hotline.migrations import upgrade
+from hotline.outbound import TICK_SECONDS, Outbound
 from hotline.seat import SeatWebhook
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
@@ -140,6 +141,8 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             stack.push_async_callback(housekeeper.stop)
             bulletins = Bulletins(engine)
             await bulletins.words_at(china_now())
+            outbound = _outbound(telephones, engine, desk, text, settings)
+            stack.push_async_callback(outbound.stop)
             world = FundWorld(
                 ledger,
                 pins,
@@ -147,7 +150,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
                 lambda name, at: flows.current.hours.is_open(name, at),
                 records.note,
                 bulletin=bulletins.words_at,
-                more=desk.answers,
+                more={**desk.answers, **outbound.answers},
                 queue_now=telephones.board.outlook,
             )
             switchboard = Switchboard(flows, world, records)
@@ -155,6 +158,9 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             telephones.board.told.append(partial(staff.live.tell, "board"))
             await telephones.start()
             stack.push_async_callback(telephones.stop)
+            dialler = Housekeeper([Chore("call", TICK_SECONDS, outbound.tick)])
+            dialler.start()
+            stack.push_async_callback(dialler.stop)
             prompts = open_prompts(settings, privacy)
             stack.callback(prompts.close)
             app.add_routes(audio.routes(prompts, china_now))
@@ -189,6 +195,19 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         log.info("hotline_open", port=port, agi_port=agi_port, only=only or "everything")
         yield Hotline(settings, port, agi_port, switchboard, text, desk, staff, telephones, people)
         log.info("hotline_closing", calls=len(switchboard.calls) if switchboard else 0)
+
+
+def _outbound(
+    telephones: Telephones, engine: AsyncEngine, desk: Desk, text: TextService, settings: Settings
+) -> Outbound:
+    """Calls that we place; with an exchange, codes can be spoken."""
+    outbound = Outbound(
+        telephones.ami, telephones.board, engine, desk.call_backs, text.codes.spoken,
+        settings.outbound, settings.callbacks, lambda: desk.calendar(),
+    )  # fmt: skip
+    if telephones.ami.configured:
+        text.codes.call = outbound.code
+    return outbound
 
 
 def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:

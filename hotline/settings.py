@@ -9,6 +9,7 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -56,6 +57,35 @@ class OrderSettings(BaseModel):
     duty_phones: list[str] = Field([], description="mobile numbers that get these reminders by text")
     keep_recordings_days: int = Field(180, ge=1, description="callers' messages and talks with agents; then removed")
     keep_days: int = Field(730, ge=1, description="closed orders and call-backs, and ratings; then removed")
+
+
+class CallBackSettings(BaseModel):
+    """How often those who asked for it are called back, and people reminded by voice."""
+
+    most_tries: int = Field(3, ge=1, le=9)
+    spacing_minutes: list[float] = Field([10, 120], min_length=1, description="between tries; the last serves on")
+    longest_wait_days: float = Field(7, gt=0, description="then it is given up")
+
+
+class OutboundSettings(BaseModel):
+    """Calls that we place, by the telephone exchange of `ami_host`."""
+
+    trunk: str = Field(
+        "PJSIP/{number}@trunk", pattern=r"^[A-Za-z0-9]+/[A-Za-z0-9+._@:/-]*\{number\}[A-Za-z0-9+._@:/-]*$",
+        description="the channel that reaches a number",
+    )  # fmt: skip
+    caller_id: str = Field("12329", pattern=r"^[0-9+]{3,20}$", description="the number they see")
+    ring_seconds: int = Field(30, ge=5, le=120)
+    most_calls: int = Field(10, ge=1, description="placed calls at a time")
+    most_a_day: int = Field(3, ge=1, description="call-backs and reminders to one number within 24 hours")
+    begin: time = Field(time(8, 30), description="nobody is called before (voice codes are asked for at any hour)")
+    end: time = Field(time(20), description="or after")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.begin >= self.end:
+            raise ValueError("HOTLINE_OUTBOUND__BEGIN: must be before HOTLINE_OUTBOUND__END")
+        return self
 
 
 class Settings(BaseSettings):
@@ -118,6 +148,8 @@ class Settings(BaseSettings):
         TwilioVoiceSettings(), description="a third telephone line; HOTLINE_TWILIO_VOICE__ACCOUNT_SID and so on"
     )
     orders: OrderSettings = Field(OrderSettings(), description="work orders; HOTLINE_ORDERS__ANSWER_DAYS and so on")
+    outbound: OutboundSettings = Field(OutboundSettings(), description="calls that we place")
+    callbacks: CallBackSettings = Field(CallBackSettings(), description="call-backs and spoken reminders")
     sms: TextSettings = Field(TextSettings(), description="the text side; HOTLINE_SMS__PROVIDERS and so on")
 
     log_format: Literal["console", "json"] = "console"

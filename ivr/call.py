@@ -30,7 +30,7 @@ from ivr.events import (
     Started,
     TransferFailed,
 )
-from ivr.flow import Flow
+from ivr.flow import LAST_RESORT_QUEUE, Flow
 from ivr.line import Gone, Line, Parked
 from ivr.metrics import CALLS, ENTERED, IN_PROGRESS, LOOK_UPS
 from ivr.state import State
@@ -40,7 +40,6 @@ from ivr.world import World
 log = structlog.get_logger()
 CHINA = ZoneInfo("Asia/Shanghai")
 PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
-LAST_RESORT_QUEUE = "general"
 BRINGS_BACK: dict[str, tuple[type, ...]] = {
     "keys": (Keys, Silence),
     "record": (Recorded,),
@@ -101,7 +100,8 @@ class Switchboard:
     async def connect(self, line: Line, call_id: str, caller: str, heard: Event | None = None) -> Call:
         """Carry one call to its end on this line; a call known to the records goes on where it was.
 
-        On a line that parks its call, it is carried until it waits: the next `connect` brings what was `heard`.
+        On a line that parks its call, it is carried until it waits: the next `connect` brings what was `heard`. With
+        `Started` the line says that we are the ones who called, and why (`entry`).
         """
         call, flow, event = await self._begin(line, call_id, caller, heard)
         self.calls[call_id] = call
@@ -160,7 +160,8 @@ class Switchboard:
             return Call(call_id, line.name, state), flow, Resumed(now)
         flow = self._flows.current
         log.info("call_started", call=call_id, line=line.name, version=flow.version)
-        return Call(call_id, line.name, State(flow.version)), flow, Started(caller, now)
+        entry = heard.entry if isinstance(heard, Started) else ""
+        return Call(call_id, line.name, State(flow.version)), flow, Started(caller, now, entry)
 
     async def _converse(self, call: Call, flow: Flow, line: Line, event: Event) -> None:
         says: list[Say] = []

@@ -13,6 +13,8 @@ from typing import Any
 from fund.fields import REPORTS
 from fund.yaml_source import Fault, Place, Source, suggestion
 from ivr.flow import (
+    ASKED,
+    ENTRIES,
     HOME_FILE,
     LISTENING,
     Flow,
@@ -145,15 +147,20 @@ def _known(ground: Ground, node: str, target: str) -> tuple[str, str]:
 
 
 def _unreachable(ground: Ground) -> Iterator[Fault]:
-    reached = _reached(ground, ground.flow.start)
+    reached = _reached(ground, ground.flow.start, *_entries(ground.flow))
     reached |= _reached(ground, ground.flow.find(ground.flow.start, ground.flow.longest_call.then) or "")
     for node in ground.flow.nodes:
         if node not in reached:
             yield ground.fault(node, (), f"走不到节点 {node.partition('/')[2]}", f"nothing leads to {node}")
 
 
-def _reached(ground: Ground, start: str) -> set[str]:
-    reached, todo = {start}, [start]
+def _entries(flow: Flow) -> list[str]:
+    """Where calls that we place begin."""
+    return [entry for purpose in ENTRIES if (entry := flow.entry(purpose))]
+
+
+def _reached(ground: Ground, *starts: str) -> set[str]:
+    reached, todo = set(starts), list(starts)
     while todo:
         fresh = set(ground.leads_to(todo.pop())) - reached
         reached |= fresh
@@ -283,7 +290,8 @@ def _reports(ground: Ground) -> Iterator[Fault]:
 
 def _strangers(ground: Ground, kind: str) -> set[str]:
     """The nodes a caller can reach without having been identified as `kind`."""
-    reached, todo = {ground.flow.start}, [ground.flow.start]
+    todo = [ground.flow.start, *_entries(ground.flow)]
+    reached = set(todo)
     while todo:
         node = todo.pop()
         body = ground.flow.nodes[node]
@@ -352,6 +360,8 @@ def _unknown_queues(ground: Ground) -> Iterator[Fault]:
         if known is None or not isinstance(body, TransferNode):
             continue
         place, name = ("transfer",), body.transfer
+        if name == ASKED:
+            continue
         if name.isdigit() and name not in known.numbers:
             zh = f"queues.yaml 的 numbers 里没有电话号码 {name},不能转接到外线"
             yield ground.fault(node, place, zh, f"{name} is not among the numbers of queues.yaml")

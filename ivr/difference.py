@@ -27,6 +27,7 @@ _FIELDS = {
     "known_caller": ("认出谁", "who is known"), "text": ("短信", "text"), "set_pin": ("为谁设密码", "whose PIN"),
     "survey": ("评价的问题", "the survey's question"), "unhappy": ("不满意时", "what comes for the unsatisfied"),
     "topic": ("主题", "topic"), "longest": ("最长录音", "longest message"), "order": ("工单", "work order"),
+    "read_out": ("读什么", "what is read out"), "answered": ("谁接的电话", "who answered"),
     "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
 }  # fmt: skip
 

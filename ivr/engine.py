@@ -16,7 +16,17 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from fund.fields import REPORTS, Field
-from ivr import asking, calling_back, identifying, leaving, order_status, rating, setting_pin, transferring
+from ivr import (
+    asking,
+    calling_back,
+    identifying,
+    leaving,
+    order_status,
+    rating,
+    reading_out,
+    setting_pin,
+    transferring,
+)
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Say
 from ivr.events import (
     Answered,
@@ -33,6 +43,8 @@ from ivr.events import (
 )
 from ivr.flow import (
     HOME_FILE,
+    OUTGOING_FILE,
+    AnsweredNode,
     AskNode,
     BulletinNode,
     CallbackNode,
@@ -45,6 +57,7 @@ from ivr.flow import (
     MenuNode,
     MessageNode,
     OrderNode,
+    ReadOutNode,
     ReportNode,
     SayNode,
     SetPinNode,
@@ -63,6 +76,7 @@ PHASED: Mapping[type, Any] = {
     CallbackNode: calling_back,
     SurveyNode: rating,
     OrderNode: order_status,
+    ReadOutNode: reading_out,
 }
 REPORT_PAUSE_SECONDS = 2.5  # after a report, before the call goes on by itself
 
@@ -92,8 +106,8 @@ class Turn:
         return self.flow.nodes.get(self.state.node)
 
     def topic(self) -> str:
-        """What the call is about: the newest turn's file that is neither home nor this node's, else the queue."""
-        home = (HOME_FILE, self.state.node.partition("/")[0])
+        """What the call is about: the newest turn's file that says so and is not this node's, else the queue."""
+        home = (HOME_FILE, OUTGOING_FILE, self.state.node.partition("/")[0])
         files = (turn.partition("/")[0] for turn in (self.state.turn, *reversed(self.state.behind)))
         return next((file for file in files if file not in home), self.state.queue)
 
@@ -114,7 +128,7 @@ class Turn:
                 state.waiting, state.outcome = "over", self._ending("hung_up")
             case Started():
                 state.caller, state.started = event.caller, event.at.isoformat()
-                self.travel(self.flow.start)
+                self._begin_call(event.entry)
             case _ if self._overlong():
                 state.overlong = True
                 self.phrase("too_long")
@@ -135,6 +149,14 @@ class Turn:
                 pass
             case _:
                 assert_never(event)
+
+    def _begin_call(self, purpose: str) -> None:
+        """They called us, or we them: whom we call never hears the menu, even when nobody wrote what to say."""
+        if start := self.flow.entry(purpose) if purpose else self.flow.start:
+            self.travel(start)
+        else:
+            self.phrase("outgoing_sorry")
+            self.end("finished")
 
     def _overlong(self) -> bool:
         state = self.state
@@ -168,7 +190,7 @@ class Turn:
                 setting_pin.keyed(self, node, digits)
             case TransferNode():
                 transferring.keyed(self, node, digits)
-            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode() | ReadOutNode():
                 PHASED[type(node)].keyed(self, node, digits)
             case ReportNode() if digits == node.text_me:
                 self.state.phase = "texting"
@@ -203,8 +225,8 @@ class Turn:
         if isinstance(self.node, MessageNode):
             leaving.silent(self)
             return
-        if isinstance(self.node, SurveyNode):
-            rating.silent(self, self.node)
+        if isinstance(self.node, SurveyNode | ReadOutNode):
+            PHASED[type(self.node)].silent(self, self.node)
             return
         self.state.silences += 1
         self.actions.append(Missed("silence"))
@@ -232,13 +254,16 @@ class Turn:
                 self._tell(node, answer)
             case TextNode():
                 self.travel(self.target(node.next if answer.outcome == "sent" else node.failed))
+            case AnsweredNode():
+                self.state.queue = answer.data.get("queue", "")
+                self.travel(self.target(node.next))
             case IdentifyNode():
                 identifying.answered(self, node, answer)
             case SetPinNode():
                 setting_pin.answered(self, node, answer)
             case TransferNode():
                 transferring.answered(self, node, answer)
-            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode() | ReadOutNode():
                 PHASED[type(node)].answered(self, node, answer)
 
     def _resumed(self) -> None:
@@ -303,9 +328,11 @@ class Turn:
                 self.look_up("caller", number=self.state.caller)
             case TextNode():
                 self.look_up("text", template=node.text, to=self.state.caller)
+            case AnsweredNode():
+                self.look_up("answered", how=node.answered)
             case TransferNode():
                 transferring.begin(self, node)
-            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode() | ReadOutNode():
                 PHASED[type(node)].begin(self, node)
             case HangUpNode():
                 self.say(node.hang_up)
@@ -385,7 +412,7 @@ class Turn:
                 self._offer_text(node)
             case TransferNode():
                 transferring.prompt(self, node)
-            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode():
+            case MessageNode() | CallbackNode() | SurveyNode() | OrderNode() | ReadOutNode():
                 PHASED[type(node)].prompt(self, node)
 
     def _say_menu(self, node: MenuNode, short: bool) -> None:

@@ -11,10 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The line answered a call. `caller` is a normalised number, or empty when it is withheld or unusable."""
+    """The line answered a call. `caller` is a normalised number, or empty when it is withheld or unusable.
+
+    `entry` is why we called them (a word of `ivr.flow.ENTRIES`); empty: they called us.
+    """
 
     caller: str
     at: datetime
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ from ivr.spoken_hours import hours_words
 
 Language = Literal["zh", "en"]
 HOME_FILE = "main"
+LAST_RESORT_QUEUE = "general"
+OUTGOING_FILE = "outbound"
+# Where calls that we place begin, in `outbound.yaml`: a voice code, somebody who asked to be called, a reminder.
+ENTRIES = ("code", "callback", "reminder")
+ASKED = "asked"  # `transfer: asked` goes to the queue of the request for which we call
 
 
 def _seconds(value: object) -> float:
@@ -306,6 +311,25 @@ class OrderNode(_Node):
     unavailable: Target
 
 
+class ReadOutNode(_Node):
+    """Read out what we call for, to whoever answered: a code twice and slowly, or a message; 1 reads it again.
+
+    `nothing`: there is nothing to read any more.
+    """
+
+    read_out: Literal["code", "message"]
+    say: Text | None = None
+    next: Target
+    nothing: Target
+
+
+class AnsweredNode(_Node):
+    """Keep who answered when we called: a person, one who wants no more calls, or the wrong one."""
+
+    answered: Literal["person", "refused", "wrong_number"]
+    next: Target
+
+
 class HangUpNode(_Node):
     """Say goodbye and end the call."""
 
@@ -329,6 +353,8 @@ KINDS: dict[str, type[_Node]] = {
     "callback": CallbackNode,
     "survey": SurveyNode,
     "order": OrderNode,
+    "read_out": ReadOutNode,
+    "answered": AnsweredNode,
     "hang_up": HangUpNode,
     "say": SayNode,
     "go": GoNode,
@@ -360,13 +386,25 @@ Node = Annotated[
     | Annotated[CallbackNode, Tag("callback node")]
     | Annotated[SurveyNode, Tag("survey node")]
     | Annotated[OrderNode, Tag("order node")]
+    | Annotated[ReadOutNode, Tag("read_out node")]
+    | Annotated[AnsweredNode, Tag("answered node")]
     | Annotated[TransferNode, Tag("transfer node")]
     | Annotated[HangUpNode, Tag("hang_up node")]
     | Annotated[SayNode, Tag("say node")]
     | Annotated[GoNode, Tag("go node")],
     Discriminator(_tag),
 ]
-LISTENING = (MenuNode, AskNode, IdentifyNode, SetPinNode, MessageNode, CallbackNode, SurveyNode, OrderNode)
+LISTENING = (
+    MenuNode,
+    AskNode,
+    IdentifyNode,
+    SetPinNode,
+    MessageNode,
+    CallbackNode,
+    SurveyNode,
+    OrderNode,
+    ReadOutNode,
+)
 
 
 class Step(_Strict):
@@ -390,10 +428,14 @@ class Step(_Strict):
 
 
 class FlowTest(_Strict):
-    """A supervisor's own test: a call from `caller` at a moment, step by step; `queues`: how they are, else open."""
+    """A supervisor's own test: a call from `caller` at a moment, step by step; `queues`: how they are, else open.
+
+    `outgoing`: we call them, for this reason.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     caller: str = ""
+    outgoing: Literal["code", "callback", "reminder"] | None = None
     queues: dict[Name, Literal["open", "busy", "closed", "full"]] = {}
     at: Annotated[str, AfterValidator(_moment)] | None = None
     steps: Annotated[list[Step], Field(min_length=1)]
@@ -481,6 +523,11 @@ class Flow:
     def start(self) -> str:
         """The full name of the first node."""
         return f"{HOME_FILE}/{self.home.start}"
+
+    def entry(self, purpose: str) -> str | None:
+        """The full name of the node where a call that we place begins; None when this flow has none."""
+        node = f"{OUTGOING_FILE}/{purpose}"
+        return node if purpose in ENTRIES and node in self.nodes else None
 
     def find(self, source: str, target: str) -> str | None:
         """The full name of the node that `target`, written in node `source`, means; None if there is none."""

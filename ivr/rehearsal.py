@@ -13,7 +13,7 @@ from fund.phone import caller_number
 from fund.yaml_source import Fault, Source
 from ivr.actions import Listen, LookUp, Record, Say, Transfer
 from ivr.call import CHINA, Call, Switchboard
-from ivr.events import Answered, Event, LeftQueue, Served
+from ivr.events import Answered, Event, LeftQueue, Served, Started
 from ivr.flow import Flow, FlowTest, Step
 from ivr.keys import Keypad
 from ivr.line import Gone, Parked
@@ -61,7 +61,8 @@ async def _play(flow: Flow, test: FlowTest, source: Source, number: int, world: 
     switchboard = Switchboard(
         FixedFlow(flow), _Queues(world, test), _Kept(), clock=lambda: begin + timedelta(seconds=next(seconds))
     )
-    await switchboard.connect(line, f"test-{number}", caller_number(test.caller))
+    placed = Started("", begin, test.outgoing) if test.outgoing else None
+    await switchboard.connect(line, f"test-{number}", caller_number(test.caller), placed)
     while back := line.came_back(begin + timedelta(seconds=next(seconds))):
         await switchboard.connect(line, f"test-{number}", caller_number(test.caller), back)
     line.finish()

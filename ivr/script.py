@@ -12,8 +12,17 @@ from typing import Any
 
 from fund import codes
 from fund.calendar import CHINA, MonthDay
-from ivr import calling_back, leaving, rating, speech
-from ivr.flow import CallbackNode, Flow, MenuNode, MessageNode, ReportNode, SurveyNode, TransferNode
+from ivr import calling_back, leaving, rating, reading_out, speech
+from ivr.flow import (
+    CallbackNode,
+    Flow,
+    MenuNode,
+    MessageNode,
+    ReadOutNode,
+    ReportNode,
+    SurveyNode,
+    TransferNode,
+)
 from ivr.reading import reading, recording_name
 from ivr.speech import Language
 from ivr.transferring import CHOICES, WAIT, choices
@@ -27,6 +36,7 @@ _FIXED_OFFERS: Mapping[type, Mapping[str, str]] = {
     MessageNode: leaving.OFFERS,
     CallbackNode: calling_back.OFFERS,
     SurveyNode: rating.OFFERS,
+    ReadOutNode: reading_out.OFFERS,
 }
 _OFFERED = {*_OFFERS.values(), *(name for offers in _FIXED_OFFERS.values() for name in offers.values())}
 _WITH_KEYS = {"press", "star", "hash", "text_me", *_OFFERED}  # phrases that are said where a node names a key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ivr.actions import Missed, Transfer
 from ivr.events import Answered, LeftQueue, Served, TransferFailed
-from ivr.flow import TransferNode
+from ivr.flow import ASKED, LAST_RESORT_QUEUE, TransferNode
 
 if TYPE_CHECKING:
     from ivr.engine import Turn
@@ -18,12 +18,20 @@ CHOICES = {"2": "callback", "3": "message", "4": "text"}
 
 
 def begin(turn: "Turn", node: TransferNode) -> None:
-    """Say what there is to say; a number outside is dialled at once, a queue is asked about first."""
+    """Say what there is to say; a number outside is dialled at once, a queue is asked about first.
+
+    Whom we called does not wait behind others, so there is nothing to tell of the wait.
+    """
     turn.say(node.say or {})
-    if node.transfer.isdigit():
+    if node.transfer.isdigit() or node.transfer == ASKED:
         hand_over(turn, node)
     else:
         turn.look_up("queue", queue=node.transfer)
+
+
+def queue_of(turn: "Turn", node: TransferNode) -> str:
+    """The queue or number a node means: `asked` is that of the request for which we call."""
+    return (turn.state.queue or LAST_RESORT_QUEUE) if node.transfer == ASKED else node.transfer
 
 
 def choices(node: TransferNode) -> dict[str, str]:
@@ -78,9 +86,10 @@ def keyed(turn: "Turn", node: TransferNode, digits: str) -> None:
 
 def hand_over(turn: "Turn", node: TransferNode) -> None:
     """To the people, with the keys that lead out of the wait again."""
-    queue = turn.flow.queues.get(node.transfer)
+    name = queue_of(turn, node)
+    queue = turn.flow.queues.get(name)
     overflow = queue.overflow if queue else None
-    turn.actions.append(Transfer(node.transfer, "".join(choices(node)), overflow or 0))
+    turn.actions.append(Transfer(name, "".join(choices(node)), overflow or 0))
     turn.state.waiting, turn.state.phase, turn.state.pending = "transfer", "", {}
 
 
@@ -97,7 +106,7 @@ def came_back(turn: "Turn", node: TransferNode, event: TransferFailed | LeftQueu
         case Served():
             # The longest call is there to free a machine that somebody plays with, not to hurry people.
             turn.state.served = turn.state.overlong = True
-            turn.state.agent, turn.state.queue = event.agent, node.transfer
+            turn.state.agent, turn.state.queue = event.agent, queue_of(turn, node)
             if node.after:
                 turn.travel(turn.target(node.after))
             else:

@@ -19,6 +19,8 @@
 | `leave_message` | number, recording, parted (hung up)    | `opened` {number, days, texted} |
 | `ask_callback` | number, queue, topic                    | `asked` {ahead}, `already`, `bad_number` |
 | `rate`        | rating, agent, queue, topic              | `kept`, `already` |
+| `read_out`    | of (code, message)     | `ok` {code or text}, `nothing`; in calls that we place, as the next |
+| `answered`    | how (person, refused, wrong_number) | `ok` {queue}, `nothing` |
 | `order_state` | number, caller, account | `ok` {state (open, working, answered), answer_by, outcome}, `nothing` |
 
 Any of them may be `unavailable`. An account is named by its number; whoever answers masks it in every record.

@@ -39,7 +39,7 @@ State = Literal[
     "exhausted",  # too many wrong codes, for this one or from this phone
 ]
 _Row = Mapping[str, Any]
-Call = Callable[[str, str], Awaitable[None]]  # (phone, code): ring up and read the code out, twice, slowly
+Call = Callable[[str, str], Awaitable[None]]  # (phone, of what): ring up and read out what `spoken(of what)` then gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Limit:
 
 
 class Codes:
-    """Verifications. `call` places the voice call; None: there is no telephone yet."""
+    """Verifications. `call` places the voice call, and raises `TryLater`; None: there is no telephone."""
 
     def __init__(self, store: Store, sender: Sender, settings: CodeSettings, call: Call | None = None) -> None:
         self.store = store
@@ -109,6 +109,17 @@ class Codes:
         if to not in self._tests:
             await self._deliver(row, to, channel)
         return self._begun(row)
+
+    async def spoken(self, of: str) -> str:
+        """The code of a voice call under way, for whoever reads it out; empty when it is not good any more."""
+        pending = select(verification).where(
+            verification.c.id == of.partition("-")[0],
+            verification.c.status == "pending",
+            verification.c.expires_at > self.clock(),
+        )
+        async with self.store.read() as connection:
+            row = await _first(connection, pending)
+        return self._code(row) if row else ""
 
     async def check(self, client: str, id: str, code: str) -> Checked | None:
         """Count, then compare. None: no such verification of this client."""
@@ -237,7 +248,7 @@ class Codes:
 
     async def _deliver(self, row: _Row, to: str, channel: Channel) -> None:
         if channel == "voice" and self.call is not None:
-            await self.call(to, self._code(row))
+            await self.call(to, f"{row['id']}-{row['sends']}")
             return
         params = {"code": self._code(row), "minutes": self.settings.minutes}
         key = f"{row['id']}-{row['sends']}"

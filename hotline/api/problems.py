@@ -76,6 +76,8 @@ DETAILS: dict[str, Any] = {
     "bad_param": "模板参数的格式不对。",
     "unknown_purpose": "没有这种验证码用途。",
     "no_voice_channel": "语音验证码尚未开通,请改用短信。",
+    "exchange_away": "电话交换机暂时没有连上,请稍后重试,或改用短信。",
+    "lines_busy": "外呼线路已占满,请稍后重试,或改用短信。",
     "bad_address": "ip 不是有效的地址。",
     "too_soon": "刚刚发送过,请稍后再试。",
     "too_many_sends": "该号码发送次数过多,请稍后再试。",

@@ -27,8 +27,9 @@ import structlog
 
 from fund.phone import caller_number
 from ivr.actions import Listen, Record, Say, Transfer
-from ivr.call import LAST_RESORT_QUEUE, Switchboard, china_now
-from ivr.events import Event, LeftQueue, Served, TransferFailed
+from ivr.call import Switchboard, china_now
+from ivr.events import Event, LeftQueue, Served, Started, TransferFailed
+from ivr.flow import LAST_RESORT_QUEUE
 from ivr.keys import Keypad
 from ivr.line import Parked
 from ivr.lines.agi import ALL_KEYS, AgiCall, AgiServer, Digits, ProtocolFault
@@ -249,12 +250,14 @@ class AsteriskLine:
 
 
 def came_back(fields: Mapping[str, str], at: datetime) -> Event | None:
-    """Why the dialplan gives a call to us again that people had, by the arguments of AGI(); None when it is another."""
+    """Why the dialplan gives a call to us, by AGI()'s arguments: people had it, or we placed it; None otherwise."""
     match [fields.get(f"agi_arg_{n}", "") for n in (1, 2, 3)]:
         case ["left", str(key), _] if re.fullmatch(r"[0-9*#]", key):
             return LeftQueue(key, at)
         case ["served", str(agent), str(seconds)] if re.fullmatch(r"\d{1,6}", seconds):
             return Served(agent[:40], int(seconds), at)
+        case ["outgoing", str(purpose), _]:
+            return Started("", at, purpose)
         case ["unanswered", "closed" | "full" | "failed" as why, _]:
             return TransferFailed(why, at)
     return None

@@ -22,8 +22,8 @@ def hours(count: float) -> datetime:
 
 def request(**changed: Any) -> CallBack:
     given: dict[str, Any] = {
-        "id": "1", "number_masked": "", "number_digest": "", "queue": "general", "reason": "", "channel": "voice",
-        "call_id": "", "asked_at": hours(-1), "tries": 0, "next_try_at": hours(-1), "lease_by": "", "lease_until": None,
+        "id": "1", "purpose": "callback", "number_masked": "", "number_digest": "", "queue": "general", "reason": "", "channel": "voice",
+        "call_id": "", "asked_at": hours(-1), "tries": 0, "dialled": 0, "next_try_at": hours(-1), "lease_by": "", "lease_until": None,
         "closed_at": None, "outcome": "",
     }  # fmt: skip
     return CallBack(**given | changed)
@@ -125,11 +125,11 @@ async def test_no_agent_is_no_try(call_backs: CallBacks, clock: Clock) -> None:
     await call_backs.claim(id, "node")
     await call_backs.tried(id, "node", "no_agent")
     found = await call_backs.find(id)
-    assert found and (found.tries, found.next_try_at, found.lease_by) == (0, NOW + timedelta(seconds=20), "")
-    assert await call_backs.tries(id) == []
-    clock.ahead(seconds=20)
+    assert found and (found.tries, found.next_try_at, found.lease_by) == (0, NOW + timedelta(minutes=2), "")
+    clock.ahead(minutes=2)
     again = await call_backs.claim(id, "node")
-    assert again and again.tries == 1
+    assert again and (again.tries, again.dialled) == (1, 2)
+    assert [(each.n, each.outcome) for each in await call_backs.tries(id)] == [(1, "no_agent"), (2, "")]
 
 
 @pytest.mark.parametrize("outcome", [each for each in OUTCOMES if each != "no_answer"])

@@ -52,6 +52,8 @@ def flow_of(given: dict[str, Any]) -> Flow:
         files["hours.yaml"] = _dumped(hours)
     if queues := main.pop("queues", None):
         files["queues.yaml"] = _dumped({"queues": queues})
+    if outbound := main.pop("outbound", None):
+        files["outbound.yaml"] = _dumped({"title": "去电"} | outbound)
     files["main.yaml"] = _dumped(main)
     loaded = load(files, PHRASES)
     assert loaded.flow, [fault.tell() for fault in loaded.faults]
@@ -72,12 +74,13 @@ def play(flow: Flow, turns: list[dict[str, Any]]) -> Iterator[list[str]]:
 
 
 def event_of(text: str, at: datetime) -> Event:
-    """`started 139...`, `keys 1`, `silence`, `answer ok {...}`, `transfer failed full`, `left 2`,
+    """`started 139...` (`started 139... for callback`: we called), `keys 1`, `silence`, `answer ok {...}`, `transfer failed full`, `left 2`,
     `served agent1 65`, `recorded 4.2` (`recorded`: this line cannot), `resumed`, `hung up`."""
     word, _, rest = text.partition(" ")
     match word:
         case "started":
-            return Started(rest, at)
+            caller, _, entry = rest.partition(" for ")
+            return Started(caller, at, entry)
         case "keys":
             return Keys(rest, at)
         case "silence":

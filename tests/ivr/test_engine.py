@@ -28,6 +28,7 @@ from ivr.events import (
     Started,
     TransferFailed,
 )
+from ivr.flow import ENTRIES
 from ivr.loader import load, read_folder
 from ivr.state import State
 from tests.ivr.golden import BEGIN, PHRASES
@@ -44,7 +45,7 @@ VALUES = {
 }  # fmt: skip
 DATA = {"values": VALUES, "rows": (), "account": "321100123", "left": 2, "verification": "v1", "ahead": 2, "minutes": 3,
         "number": "2603024821", "seconds": 4.0, "days": 3, "texted": True, "state": "working", "answer_by": "2026-03-05",
-        "outcome": "已办妥"}  # fmt: skip
+        "outcome": "已办妥", "code": "135790", "text": "提醒", "queue": "loan"}  # fmt: skip
 OUTCOMES = [
     "ok", "bound", "senior", "unknown", "wrong", "locked", "unset", "nothing", "open", "closed", "sent", "failed",
     "code_sent", "unbound", "too_often", "approved", "expired", "offered", "weak", "set", "differs", "unavailable", "busy", "full",
@@ -63,15 +64,15 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Served, st.just("agent1"), st.integers(0, 9000), after),
     st.builds(Resumed, after),
     st.builds(HungUp, after),
-    st.builds(Started, st.sampled_from(["", "13900000001", "+12125550100"]), after),
+    st.builds(Started, st.sampled_from(["", "13900000001", "+12125550100"]), after, st.sampled_from(["", *ENTRIES, "x"])),
 )
 
 
-@given(st.sampled_from(["", "13900000001"]), st.lists(events, max_size=40))
-def test_any_event_ends_or_waits(caller: str, happens: list[Event]) -> None:
+@given(st.sampled_from(["", "13900000001"]), st.sampled_from(["", *ENTRIES]), st.lists(events, max_size=40))
+def test_any_event_ends_or_waits(caller: str, entry: str, happens: list[Event]) -> None:
     assert FLOW
     state = State(FLOW.version)
-    for event in [Started(caller, BEGIN), *happens]:
+    for event in [Started(caller, BEGIN, entry), *happens]:
         before = replace(state)
         given_ = State.from_json(state.to_json())
         assert given_ == state

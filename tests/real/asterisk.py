@@ -70,6 +70,7 @@ class Asterisk:
     def __init__(self, folder: Path, agi_url: str, *, files: Mapping[str, str] | None = None) -> None:
         self.folder, self._agi_url, self._files = folder, agi_url, dict(files or {})
         self.sip_port, self.ami_port = free_port(socket.SOCK_DGRAM), free_port()
+        self.trunk_port = free_port(socket.SOCK_DGRAM)  # of whoever we call
         self._root = find_root()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -121,6 +122,7 @@ class Asterisk:
             "SIP_PORT": str(self.sip_port),
             "AMI_PORT": str(self.ami_port),
             "TRUNK_HOST": TRUNK,
+            "TRUNK_PORT": str(self.trunk_port),
             "RTP_START": str(rtp),
             "RTP_END": str(rtp + 1999),
         }

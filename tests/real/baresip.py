@@ -48,7 +48,8 @@ def _module_folder() -> Path:
 class Baresip:
     """One telephone. `account` is a line of baresip's accounts file; `mouth` is what it says (silence by default)."""
 
-    def __init__(self, folder: Path, account: str, *, address: str = "127.0.0.1", mouth: audio.Sound | None = None) -> None:
+    def __init__(self, folder: Path, account: str, *, address: str = "127.0.0.1", sip_port: int = 0, mouth: audio.Sound | None = None) -> None:
+        self._sip_port = sip_port
         self.folder, self._account, self._address = folder, account, address
         self._mouth = audio.silence(LONGEST_SECONDS) if mouth is None else mouth
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -76,7 +77,7 @@ class Baresip:
         port = free_port()
         config = _CONFIG.format(
             address=self._address,
-            sip_port=0,
+            sip_port=self._sip_port,
             mouth=self.folder / "mouth.wav",
             folder=self.folder,
             control_port=port,
@@ -165,3 +166,9 @@ def agent(folder: Path, name: str, secret: str, sip_port: int, *, answers: bool 
         f"audio_codecs=PCMU;answermode={'auto' if answers else 'manual'}"
     )
     return Baresip(folder, account, address="127.0.0.2", **more)
+
+
+def called(folder: Path, number: str, sip_port: int, *, answers: bool = True, **more: Any) -> Baresip:
+    """The telephone of somebody on the carrier's side whom we call."""
+    account = f"<sip:{number}@127.0.0.1>;regint=0;audio_codecs=PCMU;dtmfmode=rtpevent;answermode={'auto' if answers else 'manual'}"
+    return Baresip(folder, account, sip_port=sip_port, **more)

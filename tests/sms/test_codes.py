@@ -182,8 +182,17 @@ async def test_the_telephone_reads_the_code_out(store: Store) -> None:
     desk = Desk(store)
     begun = await desk.begin(channel="voice")
     assert await desk.received() == []
-    ((to, code),) = desk.rung
+    ((to, of),) = desk.rung
+    code = await desk.codes.spoken(of)
     assert to == PHONE and (await desk.state(begun.id, code))[0] == "approved"
+    assert await desk.codes.spoken(of) == "" == await desk.codes.spoken("nothing"), "used up: there is nothing to read"
+
+
+async def test_a_code_that_is_too_old_is_not_read_out(store: Store) -> None:
+    desk = Desk(store)
+    await desk.begin(channel="voice")
+    desk.later(minutes=6)
+    assert await desk.codes.spoken(desk.rung[0][1]) == ""
 
 
 async def test_without_a_telephone_it_says_so(store: Store) -> None:
