@@ -39,7 +39,7 @@ from tests.real.running import Running
 
 WRONG_PIN = "864209"
 STEADY_LINES, STEADY_SECONDS = 30, 14.0
-LINES, LINES_SECONDS = (60, 100, 140, 180, 220), 9.0
+LINES, LINES_SECONDS = (60, 140, 220), 9.0
 TOGETHER, TOGETHER_SECONDS = 300, 12.0
 ENGINE_SECONDS = 2.0
 PEER, OURS = "22329", "12329"
@@ -93,6 +93,8 @@ def main() -> None:
         running = Running(folder / "home")
         asterisk = Asterisk(folder / "asterisk", running.agi_url, files=_files())
         stack.enter_context(running)
+        running.stop()  # the first start made the demo ledger, and what that took is not a call's
+        running.start()
         stack.enter_context(asterisk)
         signs = _lay_out_sounds(running, folder / "asterisk" / "lib" / "bench")
         try:
