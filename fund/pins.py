@@ -41,7 +41,7 @@ Outcome = Literal[
 
 @dataclass(frozen=True)
 class PinCheck:
-    """What a PIN was worth. `attempts_left` is 0 unless `wrong`; `locked_until` is set when `locked`."""
+    """What a PIN was worth. `attempts_left` when `wrong` or `unset`; `locked_until` is set when `locked`."""
 
     outcome: Outcome
     attempts_left: int = 0
@@ -180,9 +180,9 @@ class Pins:
             spent = next(row["tries"] for row in counted if row["subject"] == subject)
             await _RIGHT.fetch(self._tries, account=subject, number=number, spent=spent)
             return PinCheck("ok")
-        if known and not kept:
-            return PinCheck("unset")
         left = TRIES - max(row["tries"] for row in counted)
+        if known and not kept:
+            return PinCheck("unset", left)
         return PinCheck("wrong", left) if left else PinCheck("locked", locked_until=at + self._remembered)
 
     async def _locked_until(self, who: dict[str, Any], at: datetime) -> datetime:

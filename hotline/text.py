@@ -135,6 +135,10 @@ class TextService:
         """For the voice side: send a code, get the verification's id. Raises `Refused`, `TryLater`."""
         return (await self.codes.begin(OURSELVES, to, purpose)).id
 
+    async def pretend_code(self, number: str) -> None:
+        """For the voice side: the limits of `send_code` for a number nobody has. Raises `TryLater`."""
+        await self.codes.pretend(OURSELVES, number)
+
     async def check_code(self, id: str, code: str) -> str:
         """For the voice side: `approved`, `pending` (wrong, try again), `expired` or `exhausted`."""
         checked = await self.codes.check(OURSELVES, id, code)

@@ -37,6 +37,9 @@ class Texts(Protocol):
 
     async def send_code(self, to: str, purpose: str) -> str: ...
 
+    async def pretend_code(self, number: str) -> None:
+        """Send nothing, but say `TryLater` as often as to somebody who exists."""
+
     async def check_code(self, id: str, code: str) -> str: ...
 
 
@@ -114,6 +117,8 @@ class FundWorld:
         match checked.outcome:
             case "ok":
                 return "ok", {"account": account}
+            case "unset" if args.get("number"):  # that this account exists is told to its own phone only
+                return ("wrong", {"left": checked.attempts_left}) if checked.attempts_left else ("locked", {})
             case "wrong":
                 return "wrong", {"left": checked.attempts_left}
             case outcome:
@@ -165,10 +170,11 @@ class FundWorld:
         person = await self._person(args)
         if person is None and not args.get("number"):
             return "unbound", {}
-        if person is None or not person.bound or not person.phone:
-            # Nothing is sent, and nothing tells that from the rest: whether an account exists is nobody's business.
-            return "code_sent", {"verification": "none", "account": NO_ACCOUNT}
         try:
+            if person is None or not person.bound or not person.phone:
+                # Nothing is sent, and nothing tells that from the rest: whether an account exists is nobody's business.
+                await self._texts.pretend_code(args.get("number", NO_ACCOUNT))
+                return "code_sent", {"verification": "none", "account": NO_ACCOUNT}
             verification = await self._texts.send_code(person.phone, PURPOSE)
         except TryLater:
             return "too_often", {}
