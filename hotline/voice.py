@@ -1,0 +1,189 @@
+"""The voice side, put together: `open_voice(...)`; the stack it is given stops everything in reverse.
+
+Reads top to bottom: the records, the flows in force, the world they ask, the exchange, and the lines calls come in by.
+"""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from desk.bulletin import Bulletins
+from fund.pins import Pins
+from hotline import demo, health, pages
+from hotline.database import open_database
+from hotline.desk import Desk
+from hotline.exchange import Telephones
+from hotline.ground import Ground
+from hotline.outbound import TICK_SECONDS, Outbound
+from hotline.settings import Settings
+from hotline.sounds import open_prompts
+from hotline.staff.live import Live
+from hotline.text import TextService
+from hotline.twilio import twilio_line
+from hotline.world import FundWorld
+from ivr.call import Switchboard, china_now
+from ivr.lines import asterisk, audio
+from ivr.lines.browser import Address
+from ivr.loader import load, read_phrases
+from ivr.prompts import Prompts
+from ivr.records import CallRecords, forget_callers, remove_old
+from ivr.utterance import Utterance
+from ivr.versions import FlowVersions
+from sms.housekeeping import Chore, Housekeeper
+
+
+@dataclass(frozen=True)
+class VoiceSide:
+    """What others may want of it."""
+
+    switchboard: Switchboard
+    flows: FlowVersions
+    bulletins: Bulletins
+    agi_port: int
+
+
+async def open_voice(
+    stack: AsyncExitStack,
+    app: web.Application,
+    ground: Ground,
+    text: TextService,
+    desk: Desk,
+    telephones: Telephones,
+    live: Live,
+    *,
+    with_demo: bool,
+) -> VoiceSide:
+    """Calls are taken as soon as this returns, by every line but those that come through `app`."""
+    quick = open_database(ground.settings.own_database_url, flush=False)  # a call does not wait for the disk
+    stack.push_async_callback(quick.dispose)
+    records = await _open_records(stack, quick, ground, live)
+    flows = await _open_flows(stack, ground, text)
+    desk.calendar, desk.queues = lambda: flows.current.hours, lambda: flows.current.queues
+
+    pins = Pins(ground.engine, ground.privacy, tries=quick, lock_hours=ground.settings.pin_lock_hours)
+    housekeeper = Housekeeper(_chores(ground.engine, pins, ground.settings))
+    housekeeper.start()
+    stack.push_async_callback(housekeeper.stop)
+    bulletins = Bulletins(ground.engine)
+    await bulletins.words_at(china_now())
+    outbound = _outbound(ground, text, desk, telephones)
+    stack.push_async_callback(outbound.stop)
+    world = FundWorld(
+        ground.ledger,
+        pins,
+        text,
+        lambda name, at: flows.current.hours.is_open(name, at),
+        records.note,
+        bulletin=bulletins.words_at,
+        more={**desk.answers, **outbound.answers},
+        queue_now=telephones.board.outlook,
+    )
+    switchboard = Switchboard(flows, world, records)
+    await _open_exchange(stack, telephones, outbound, switchboard, live)
+    agi_port = await _open_lines(stack, app, ground, switchboard, desk, with_demo=with_demo)
+    return VoiceSide(switchboard, flows, bulletins, agi_port)
+
+
+async def _open_records(stack: AsyncExitStack, quick: AsyncEngine, ground: Ground, live: Live) -> CallRecords:
+    records = CallRecords(quick, ground.privacy)
+    await records.start()
+    stack.push_async_callback(records.stop)
+    records.written.append(partial(live.tell, "calls"))
+    return records
+
+
+async def _open_flows(stack: AsyncExitStack, ground: Ground, text: TextService) -> FlowVersions:
+    settings = ground.settings
+    read = partial(
+        load,
+        phrases=read_phrases(settings.prompts / "voice.yaml"),
+        folder=str(settings.flows),
+        texts=set(text.templates),
+    )
+    flows = FlowVersions(settings.flows, read, ground.engine)
+    await flows.start()
+    stack.push_async_callback(flows.stop)
+    return flows
+
+
+def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
+    """What the voice side does now and then."""
+
+    def ago(days: int) -> datetime:
+        return china_now() - timedelta(days=days)
+
+    return [
+        Chore("forget pin tries", 3600, lambda: pins.tidy(china_now())),
+        Chore("forget callers", 3600, lambda: forget_callers(engine, ago(settings.keep_callers_days))),
+        Chore("look at the calendar", 86_400, health.look_at_calendar),
+        Chore("remove old calls", 86_400, lambda: remove_old(engine, ago(settings.keep_calls_days))),
+    ]
+
+
+def _outbound(ground: Ground, text: TextService, desk: Desk, telephones: Telephones) -> Outbound:
+    """Calls that we place; with an exchange, codes can be spoken."""
+    settings = ground.settings
+    outbound = Outbound(
+        telephones.ami, telephones.board, ground.engine, desk.call_backs, text.codes.spoken,
+        settings.outbound, settings.callbacks, lambda: desk.calendar(),
+    )  # fmt: skip
+    if telephones.ami.configured:
+        text.codes.call = outbound.code
+    return outbound
+
+
+async def _open_exchange(
+    stack: AsyncExitStack, telephones: Telephones, outbound: Outbound, switchboard: Switchboard, live: Live
+) -> None:
+    """Watch the exchange, then place calls by it."""
+    telephones.close_calls_of(switchboard)
+    telephones.board.told.append(partial(live.tell, "board"))
+    await telephones.start()
+    stack.push_async_callback(telephones.stop)
+    dialler = Housekeeper([Chore("call", TICK_SECONDS, outbound.tick)])
+    dialler.start()
+    stack.push_async_callback(dialler.stop)
+
+
+async def _open_lines(
+    stack: AsyncExitStack, app: web.Application, ground: Ground, switchboard: Switchboard, desk: Desk, *,
+    with_demo: bool,
+) -> int:  # fmt: skip
+    """The sound, then the lines that play it: the browser phone, Asterisk, Twilio. The port of Asterisk's."""
+    settings = ground.settings
+    prompts = open_prompts(settings, ground.privacy)
+    stack.callback(prompts.close)
+    app.add_routes(audio.routes(prompts, china_now))
+    if with_demo or settings.browser_phone:
+        facts = [demo.facts(person) for person in ground.people]
+        pages.bind_phone(app, switchboard, _address(prompts), desk.tapes, facts)
+    agi = asterisk.asterisk_server(switchboard, _render(prompts), recordings=settings.asterisk_recordings)
+    agi_port = await agi.start(settings.agi_host, settings.agi_port)
+    stack.push_async_callback(agi.stop)
+    third = twilio_line(settings, ground.privacy, ground.engine, app, switchboard, prompts, desk.tapes)
+    await stack.enter_async_context(third)
+    return agi_port
+
+
+def _address(prompts: Prompts) -> Address:
+    """Where a page fetches an utterance: on its own host, whatever that is called."""
+
+    async def address(utterance: Utterance) -> str:
+        return urlsplit(await prompts.address(utterance, china_now())).path
+
+    return address
+
+
+def _render(prompts: Prompts) -> asterisk.Render:
+    """Where Asterisk fetches an utterance, and how long it takes to play."""
+
+    async def render(utterance: Utterance) -> asterisk.Audio:
+        prompt = await prompts.prompt(utterance)
+        return asterisk.Audio(prompts.address_of(prompt, china_now()), prompt.seconds)
+
+    return render
