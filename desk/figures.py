@@ -20,6 +20,7 @@ from fund.columns import Moment
 PROMISED_SECONDS = 15  # GB/T 33358-2016: a person answers within
 REPEAT_DAYS = 7
 LONGEST_DAYS = 366
+EARLIEST, LATEST = date(1970, 1, 2), date(2199, 12, 31)
 NO_TOPIC = "-"  # the caller never left the main menu
 HOME_FILE = "main"
 
@@ -96,7 +97,7 @@ class Period:
     last: date
 
     def __post_init__(self) -> None:
-        if not 0 <= (self.last - self.first).days < LONGEST_DAYS:
+        if not EARLIEST <= self.first <= self.last <= LATEST or (self.last - self.first).days >= LONGEST_DAYS:
             raise BadPeriod
 
     @property

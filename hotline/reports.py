@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from desk.figures import FIGURES, NODE_COLUMNS, BadPeriod, Period, Report
+from desk.figures import EARLIEST, FIGURES, NODE_COLUMNS, BadPeriod, Period, Report
 
 USUAL_DAYS = 30
 BOM = "\ufeff"  # spreadsheets take a file without it for something older than UTF-8
@@ -55,7 +55,7 @@ def label(column: str) -> str:
 def period(first: date | None, last: date | None, today: date) -> Period:
     """The days meant; none named, the last thirty. Raises `BadPeriod`."""
     last = last or (today if first is None or first <= today else first)
-    return Period(first or last - timedelta(days=USUAL_DAYS - 1), last)
+    return Period(first or max(last, EARLIEST) - timedelta(days=USUAL_DAYS - 1), last)
 
 
 def parse_day(text: str) -> date | None:

@@ -18,6 +18,7 @@ _COMMON = {
     413: "the body is too large",
     422: "a field is wrong; `errors` says which",
     429: "too fast, or a limit is reached; see `Retry-After`",
+    500: "our fault; it is in the log",
     503: "the database is away; try again with the same key",
 }
 _MORE = {

@@ -105,6 +105,7 @@ DETAILS: dict[str, Any] = {
     "doubled_column": "名单有重复的列名。",
     "empty_file": "名单是空的。",
     "bad_period": "日期颠倒,或超过 366 天。",
+    "our_fault": "系统出了错,已记入日志;带同一 key 重试不会重复发送。",
     "unavailable": "系统暂时不可用,请稍后重试;带同一 key 重试不会重复发送。",
     "too_late": "验证码已经失效,不能再发;请重新获取。",
     "no_text": "内容已按期清除或无法解密,不能再发。",

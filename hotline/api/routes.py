@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import structlog
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from hotline.api.problems import FieldFault, Problem, of
@@ -20,6 +20,7 @@ from sms.keys import Client, Keys
 log = structlog.get_logger(__name__)
 
 MOST_BYTES = 64 * 1024
+YEARS = range(1970, 2200)  # at the ends of the calendar, arithmetic and databases fail
 
 
 def _written(value: object) -> object:
@@ -28,8 +29,15 @@ def _written(value: object) -> object:
     return value
 
 
-When = Annotated[AwareDatetime, BeforeValidator(_written)]  # a number is no time, whatever it might be seconds of
-Day = Annotated[date, BeforeValidator(_written)]
+def _near(value: date) -> date:
+    if value.year not in YEARS:
+        raise ValueError(f"a year from {YEARS.start} to {YEARS.stop - 1}")
+    return value
+
+
+_Near = AfterValidator(_near)
+When = Annotated[AwareDatetime, BeforeValidator(_written), _Near]  # a number is no time
+Day = Annotated[date, BeforeValidator(_written), _Near]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,11 @@ def _endpoint(door: Door, route: Route) -> Callable[[web.Request], Awaitable[web
         except SQLAlchemyError as fault:
             log.error("api.database", path=route.path, fault=type(fault).__name__)
             return Problem(503, "unavailable", retry_after=2).response()
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("api.fault", path=route.path)
+            return Problem(500, "our_fault").response()
 
     return endpoint
 
@@ -141,7 +154,10 @@ async def _body(request: web.Request, route: Route) -> BaseModel | None:
     if (request.content_length or 0) > MOST_BYTES:
         raise Problem(413, "too_large")
     try:
-        return route.body.model_validate_json(await request.read())
+        raw = await request.read()
+        if rb"\u0000" in raw:
+            raise _no_nul()
+        return route.body.model_validate_json(raw)
     except web.HTTPRequestEntityTooLarge:
         raise Problem(413, "too_large") from None
     except ValidationError as fault:
@@ -149,10 +165,17 @@ async def _body(request: web.Request, route: Route) -> BaseModel | None:
 
 
 def _query(request: web.Request, route: Route) -> BaseModel | None:
+    if any("\0" in value for value in (*request.query.values(), *request.match_info.values())):
+        raise _no_nul()
     try:
         return route.query.model_validate(dict(request.query)) if route.query else None
     except ValidationError as fault:
         raise _invalid(fault) from None
+
+
+def _no_nul() -> Problem:
+    """PostgreSQL keeps no NUL character in a text."""
+    return Problem(422, "invalid", errors=[FieldFault(field="", reason="a text holds the character U+0000")])
 
 
 def _invalid(fault: ValidationError) -> Problem:

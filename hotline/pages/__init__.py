@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from fund.phone import caller_number
 from ivr.call import Switchboard
@@ -72,8 +72,10 @@ async def _call(
         raise web.HTTPForbidden(text="calls are made from our own page")
     socket = web.WebSocketResponse(heartbeat=20, max_msg_size=MOST_BYTES)
     await socket.prepare(request)
-    first = await socket.receive(timeout=FIRST_WORD_SECONDS)
-    caller = _caller(first.json()) if first.type is WSMsgType.TEXT else ""
+    caller = await _caller(socket)
+    if caller is None:
+        await socket.close()
+        return socket
     line = new_line(socket)
     async with line.reading():
         await switchboard.connect(line, f"browser-{secrets.token_hex(8)}", caller)
@@ -86,5 +88,10 @@ def _same_site(request: web.Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.host
 
 
-def _caller(message: Any) -> str:
-    return caller_number(str(message.get("caller", ""))) if isinstance(message, dict) else ""
+async def _caller(socket: web.WebSocketResponse) -> str | None:
+    """The number the page says it calls from; None when it says nothing of the kind."""
+    try:
+        message = await socket.receive_json(timeout=FIRST_WORD_SECONDS)
+    except (TypeError, ValueError, RecursionError, TimeoutError):
+        return None
+    return caller_number(str(message.get("caller", ""))) if isinstance(message, dict) else None

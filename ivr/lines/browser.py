@@ -75,7 +75,7 @@ class BrowserLine:
     def _take(self, data: str) -> None:
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         match message:
             case {"key": str(key)}:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
 from hotline.api.app import add_text_routes
+from hotline.api.routes import Answer, Call, Door, Route, bind
 from hotline.text import TextService, open_text
 from sms.keys import SCOPES
 from sms.messages import Message
@@ -215,3 +216,17 @@ async def test_the_document_describes_every_route(api: Caller) -> None:
     status, document = await api.get("/v1/openapi.json")
     assert (status, document["openapi"]) == (200, "3.1.0")
     assert {"/v1/messages", "/v1/verifications", "/v1/verifications/{id}/check"} <= set(document["paths"])
+
+
+async def test_a_fault_of_ours_is_a_problem_document_too(text: TextService) -> None:
+    async def broken(_: Call) -> Answer:
+        raise RuntimeError("a fault of ours")
+
+    app = web.Application()
+    bind(app, Door(text.keys), [Route("GET", "/v1/broken", "messages", "", broken, {})])
+    key = await text.keys.add("hall", ["messages"], "40")
+    async with TestClient(TestServer(app)) as client:
+        assert await Caller(client, key, text).get("/v1/broken") == (500, {
+            "type": "urn:hotline:problem:our_fault", "title": "our fault", "status": 500,
+            "detail": "系统出了错,已记入日志;带同一 key 重试不会重复发送。",
+        })  # fmt: skip

@@ -227,3 +227,19 @@ async def test_supervisors_listen_to_a_talk_and_that_is_kept(desk: Office) -> No
     assert ("supervisor", "listen.call", "test-9.1") in await desk.trail()
     for other in ("/calls/test-9.1/talks/talk-test-9.2-1772416800", "/calls/test-9/talks/talk-test-9.1-1772416800"):
         assert (await boss.get(other)).status != 200
+
+
+@pytest.mark.parametrize("query", ["from=9999-12-31&to=9999-12-31", "from=0001-01-01&to=0001-01-01", "to=0001-01-01"])
+async def test_days_at_the_ends_of_the_calendar(desk: Office, query: str) -> None:
+    browser = await desk.signed_in("viewer")
+    assert (await browser.get(f"/figures?{query}")).status == 422
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/x-www-form-urlencoded; charset=none", "multipart/form-data", "multipart/form-data; boundary=x"],
+)
+async def test_what_is_no_form_is_not_ours(desk: Office, kind: str) -> None:
+    browser = await desk.signed_in("viewer")
+    reply = await browser.client.post("/staff/language", data=b"x", headers={"Content-Type": kind})
+    assert reply.status == 403
