@@ -201,11 +201,13 @@ class Outbound:
 
     async def _dial_due(self) -> None:
         now = self._clock()
-        claimed = [each for each in await self._call_backs.claimed() if each.purpose == "callback"]
-        expected = [self._queue(each.queue) for each in claimed if not self._with_people(call_id(each))]
+        claimed = await self._call_backs.claimed()
+        engaged = {each.number_digest for each in claimed}
+        asked = [each for each in claimed if each.purpose == "callback"]
+        expected = [self._queue(each.queue) for each in asked if not self._with_people(call_id(each))]
         for request in await self._call_backs.due(now, 500):
-            if request.lease_by:
-                continue  # followed up first
+            if request.number_digest in engaged:
+                continue  # this call, or another to the same telephone, is followed up first
             queue = self._queue(request.queue)
             free = self._free(queue) - expected.count(queue)
             calendar = self._calendar() if request.purpose == "callback" else None
@@ -216,7 +218,8 @@ class Outbound:
                 case Wait(until) if until > now + self._rules.agents_busy_wait:
                     await self._call_backs.postpone(request.id, until)
                 case Dial() if self._lines_free() and await self._dial(request, now):
-                    expected.append(queue)
+                    expected += [queue] * (request.purpose == "callback")
+                    engaged.add(request.number_digest)
 
     async def _dial(self, request: CallBack, now: datetime) -> bool:
         called = await self._call_backs.called_since(request.number_digest, now - DAY)

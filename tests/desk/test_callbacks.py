@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from desk.callbacks import OUTCOMES, CallBack, CallBacks, Dial, GiveUp, Rules, Wait, decide
+from desk.callbacks import OUTCOMES, CallBack, CallBacks, Dial, GiveUp, Rules, Wait, decide, outcome_of
 from desk.tables import call_backs as table
 from tests.desk.conftest import CHINA, Clock
 
@@ -46,6 +46,8 @@ DECISIONS: list[tuple[dict[str, Any], datetime | None, int, Dial | Wait | GiveUp
     ({"lease_by": "a", "lease_until": hours(0.5)}, NOW, 1, Wait(hours(0.5))),  # somebody dials it
     ({"lease_by": "a", "lease_until": hours(0.5), "tries": 3}, NOW, 1, Wait(hours(0.5))),  # the last try still rings
     ({"lease_by": "a", "lease_until": hours(-0.5), "tries": 1}, NOW, 1, Dial()),  # its process died
+    ({"purpose": "reminder"}, NOW, 0, Dial()),  # nobody is needed to read it out
+    ({"purpose": "reminder"}, hours(2), 5, Wait(hours(2))),  # but not before people may be called
 ]
 
 
@@ -163,3 +165,65 @@ async def test_what_was_closed_long_ago_is_removed(call_backs: CallBacks, clock:
     assert await call_backs.remove_old(clock.ahead(days=730)) == 1
     assert await call_backs.find(closed) is None and await call_backs.tries(closed) == []
     assert await call_backs.find(waiting)
+
+
+async def test_a_reminder_is_kept_once_for_its_key(call_backs: CallBacks, clock: Clock, engine: AsyncEngine) -> None:
+    assert (await call_backs.ask(PHONE)).fresh, "a call-back besides is another thing"
+    assert await call_backs.remind(PHONE, "您的贷款三月五日还款。", "due 1")
+    assert not await call_backs.remind(PHONE, "您的贷款三月五日还款。", "due 1")
+    assert await call_backs.remind(PHONE, "您的贷款四月五日还款。", "due 2", after=hours(1))
+    due = [each for each in await call_backs.due(clock.now) if each.purpose == "reminder"]
+    assert len(due) == 1 and await call_backs.message(due[0].id) == "您的贷款三月五日还款。"
+    assert len(await call_backs.list()) == 1, "reminders are not among the call-backs"
+    await call_backs.close(due[0].id, "reached")
+    assert await call_backs.message(due[0].id) == ""
+    assert not await call_backs.remind(PHONE, "您的贷款三月五日还款。", "due 1"), "reached: not once more"
+    async with engine.connect() as connection:
+        assert not any("贷款" in str(row) for row in await connection.execute(select(table)))
+
+
+@pytest.mark.parametrize("pressed", ["refused", "wrong_number"])
+async def test_who_wants_no_call_gets_none(call_backs: CallBacks, clock: Clock, pressed: Any) -> None:
+    id = (await call_backs.ask(PHONE)).request.id
+    await call_backs.claim(id, "node")
+    found = await call_backs.answered(id, 1, pressed)
+    assert found and (found.outcome, found.closed_at, found.lease_by) == (pressed, NOW, "")
+    await call_backs.tried(id, "node", "machine")  # its end, told late
+    assert [(each.answered, each.outcome) for each in await call_backs.tries(id)] == [(pressed, pressed)]
+
+
+async def test_the_call_of_a_dead_process_has_an_heir(call_backs: CallBacks, clock: Clock) -> None:
+    id = (await call_backs.ask(PHONE, queue="loan")).request.id
+    await call_backs.claim(id, "dead")
+    found = await call_backs.answered(id, 1, "person")
+    assert found and (found.queue, found.closed_at) == ("loan", None)
+    clock.ahead(seconds=61)
+    assert [each.id for each in await call_backs.claimed()] == [id]
+    assert await call_backs.renew(id, "dead", heir="heir") and not await call_backs.renew(id, "dead", heir="late")
+    assert await call_backs.claim(id, "other") is None
+    await call_backs.tried(id, "heir", "reached")
+    assert await call_backs.claimed() == []
+    assert await call_backs.called_since(call_backs.digest(PHONE), hours(-1)) == [NOW]
+    assert await call_backs.called_since(call_backs.digest(PHONE), hours(1)) == []
+
+
+WENT: list[tuple[dict[str, Any], str]] = [
+    ({}, "no_answer"),  # nobody saw why
+    ({"missed": "busy"}, "busy"),
+    ({"missed": "failed"}, "failed"),
+    ({"picked_up": True}, "machine"),  # nothing was pressed
+    ({"picked_up": True, "answered": "person"}, "no_agent"),
+    ({"picked_up": True, "answered": "person", "talked": True}, "reached"),
+    ({"picked_up": True, "talked": True}, "reached"),  # by the key that leads to people from everywhere
+    ({"picked_up": True, "answered": "refused"}, "refused"),
+    ({"picked_up": True, "answered": "wrong_number"}, "wrong_number"),
+    ({"purpose": "reminder", "picked_up": True, "answered": "person"}, "reached"),  # nobody else is needed
+    ({"purpose": "reminder", "picked_up": True}, "machine"),
+    ({"missed": "busy", "picked_up": True, "answered": "person", "talked": True}, "reached"),  # what happened counts
+]
+
+
+@pytest.mark.parametrize(("happened", "expected"), WENT)
+def test_how_a_call_went(happened: dict[str, Any], expected: str) -> None:
+    nothing: dict[str, Any] = {"purpose": "callback", "picked_up": False, "answered": "", "talked": False}
+    assert outcome_of(**nothing | happened) == expected

@@ -4,6 +4,7 @@ A code is read out twice; who asked to be called is called, once at a time, what
 """
 
 import asyncio
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,18 +14,23 @@ from typing import Any
 
 import pytest
 
+from hotline.database import open_database
+from hotline.settings import Settings
+from hotline.text import open_text
 from ivr import audio
 from tests import hearing
 from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
 from tests.real.baresip import Baresip, NoBaresip, called
 from tests.real.running import Running
 from tests.real.spoken import said, sound
+from tests.real.test_queues import desk, state, talks_with
+from tests.real.test_queues import until as board_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 Exchange = tuple[Running, Asterisk]
 PHONE = "13900000001"
-INTRO = "您好，这里是镇江市住房公积金管理中心，为您播报语音验证码。请不要告诉任何人，工作人员也不会向您索取。"
+INTRO = "您好，镇江市住房公积金管理中心为您播报验证码，请勿告诉任何人。"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     settings = {
         "HOTLINE_OUTBOUND__BEGIN": "00:00",
         "HOTLINE_OUTBOUND__END": "23:59:59",
-        "HOTLINE_OUTBOUND__RING_SECONDS": "6",
+        "HOTLINE_OUTBOUND__RING_SECONDS": "8",
         "HOTLINE_OUTBOUND__MOST_A_DAY": "99",
         "HOTLINE_CALLBACKS__SPACING_MINUTES": "[0.05]",
     }
@@ -85,39 +91,133 @@ async def test_a_code_is_read_twice_and_again_on_a_key(exchange: Exchange, tmp_p
     running, asterisk = exchange
     await connected(running)
     async with telephone(tmp_path, asterisk) as phone:
-        begun = await asyncio.to_thread(
-            running.post, "/v1/verifications", {"to": PHONE, "purpose": "bind_phone", "channel": "voice"}
-        )
+        wanted = {"to": PHONE, "purpose": "bind_phone", "channel": "voice"}
+        begun = await asyncio.to_thread(running.post, "/v1/verifications", wanted)
         await phone.until("CALL_ESTABLISHED", 15)
-        (call,) = await until(lambda: rows(running, "SELECT id FROM calls WHERE id LIKE 'out-code-%'"))
-        await until(lambda: "read_out" in running.log() or True)
-        await asyncio.sleep(30)  # the code is heard twice
+        code = await spoken(running, begun["id"])
+        intro, digits = sound(running, said(INTRO)), await asyncio.to_thread(spelled, running, code)
+        await asyncio.sleep(audio.seconds(intro) + 2 * audio.seconds(digits) + 7)  # it has been read twice
         await phone.press("1")
         await phone.until("CALL_CLOSED", 60)
-    assert call[0] == f"out-code-{begun['id']}-1"
-    heard = phone.heard()
-    code = next(code for code in await candidates(running, begun["id"]))
-    digits = spelled(running, code)
-    found = hearing.assert_in_order(
-        heard, [("intro", sound(running, said(INTRO))), ("code", digits), ("code", digits), ("code", digits), ("code", digits)]
+    hearing.assert_in_order(
+        phone.heard(),
+        [("intro", intro), ("code", digits), ("code", digits), ("code", digits), ("code", digits)],
+        whole=["intro", "code"],
     )
-    print(*found, sep="\n")
+    ((call, way),) = rows(running, "SELECT call_id, group_concat(node) FROM call_steps GROUP BY call_id")
+    assert (call, way) == (f"out-code-{begun['id']}-1", "outbound/code,outbound/goodbye")
     checked = await asyncio.to_thread(running.post, f"/v1/verifications/{begun['id']}/check", {"code": code})
     assert checked["status"] == "approved"
-    assert code not in running.log() and PHONE not in running.events()
+    assert code not in running.events() and PHONE not in running.events()
 
 
-async def candidates(running: Running, id: str) -> list[str]:
-    """The code, as the service derives it."""
-    from fund.privacy import Privacy  # noqa: F401
-    from hotline.database import open_database
-    from hotline.settings import Settings
-    from hotline.text import open_text
-
+async def spoken(running: Running, id: str) -> str:
+    """The code, as only this installation can derive it."""
     settings = Settings(_env_file=None, home=running.home)  # type: ignore[call-arg]
     engine = open_database(settings.own_database_url)
     text = open_text(settings.sms, engine, settings.privacy())
-    code = await text.codes.spoken(id)
-    await text.session.close()
-    await engine.dispose()
-    return [code]
+    try:
+        return await text.codes.spoken(id)
+    finally:
+        await text.session.close()
+        await engine.dispose()
+
+
+async def ask(running: Running, number: str = PHONE) -> str:
+    """Ask for a number to be called back: the request's id."""
+    await connected(running)
+    return str((await asyncio.to_thread(running.post, "/v1/callbacks", {"number": number}))["id"])
+
+
+def tries(running: Running, id: str) -> list[tuple[Any, ...]]:
+    """(what they pressed, how it went) of each time that was dialled."""
+    return rows(running, "SELECT answered, outcome FROM call_back_tries WHERE call_back = ? ORDER BY n", id)
+
+
+async def closed(running: Running, id: str, outcome: str) -> None:
+    """The request is over, in this way."""
+    how = await until(lambda: rows(running, "SELECT outcome FROM call_backs WHERE id = ? AND outcome <> ''", id))
+    assert how == [(outcome,)], tries(running, id)
+
+
+async def at_the_menu(running: Running, call: str) -> None:
+    """Whom we called hears who we are."""
+    await until(
+        lambda: rows(running, "SELECT 1 FROM call_steps WHERE call_id = ? AND node = 'outbound/callback'", call)
+    )
+    await asyncio.sleep(2)
+
+
+async def test_who_asked_for_it_is_called_and_talks_with_an_agent(exchange: Exchange, tmp_path: Path) -> None:
+    running, asterisk = exchange
+    async with telephone(tmp_path, asterisk) as phone, desk(tmp_path, asterisk):
+        id = await ask(running)
+        await phone.until("CALL_ESTABLISHED", 30)
+        await at_the_menu(running, f"out-callback-{id}-1")
+        await phone.press("1")
+        talking = await board_until(running, state("agent1", "talking"))
+        assert talking["call_id"] == f"out-callback-{id}-1"
+        await asyncio.sleep(1.5)
+        await phone.command("hangup")
+        await closed(running, id, "reached")
+        assert tries(running, id) == [("person", "reached")]
+
+
+async def test_a_machine_gets_nobody_and_is_called_again(exchange: Exchange, tmp_path: Path) -> None:
+    running, asterisk = exchange
+    async with telephone(tmp_path, asterisk) as phone, desk(tmp_path, asterisk):
+        id = await ask(running)
+        await phone.until("CALL_ESTABLISHED", 30)
+        await phone.until("CALL_CLOSED", 60)  # nobody pressed 1
+        await phone.until("CALL_ESTABLISHED", 30)  # called again
+        assert tries(running, id) == [("", "machine"), ("", "")]
+        await at_the_menu(running, f"out-callback-{id}-2")
+        await phone.press("2")
+        await closed(running, id, "refused")
+        await phone.until("CALL_CLOSED", 30)
+        assert tries(running, id) == [("", "machine"), ("refused", "refused")]
+        assert rows(running, "SELECT 1 FROM queue_visits WHERE call_id LIKE ?", f"out-callback-{id}-%") == []
+    heard = sound(running, said("您好，这里是镇江市住房公积金管理中心，您预约了我们的回电。"))
+    hearing.assert_in_order(phone.heard(), [("who", heard)])
+
+
+async def test_busy_and_no_answer_are_tried_again_and_then_given_up(exchange: Exchange, tmp_path: Path) -> None:
+    running, asterisk = exchange
+    async with telephone(tmp_path, asterisk, answers=False) as phone, desk(tmp_path, asterisk):
+        id = await ask(running)
+        await phone.until("CALL_INCOMING", 30)
+        await phone.command("hangup")
+        await phone.until("CALL_INCOMING", 30)  # it rings out
+        await phone.until("CALL_INCOMING", 30)
+        await phone.command("hangup")
+        await closed(running, id, "no_answer")
+        assert tries(running, id) == [("", "busy"), ("", "no_answer"), ("", "busy")]
+
+
+@pytest.mark.parametrize("moment", ["rings", "talks"])
+async def test_a_service_that_dies_calls_nobody_twice_and_forgets_nobody(
+    exchange: Exchange, tmp_path: Path, moment: str
+) -> None:
+    running, asterisk = exchange
+    async with telephone(tmp_path, asterisk, answers=False) as phone, desk(tmp_path, asterisk):
+        id = await ask(running)
+        call = f"out-callback-{id}-1"
+        await phone.until("CALL_INCOMING", 30)
+        if moment == "rings":
+            await asyncio.to_thread(die, running)
+        await phone.command("accept")
+        await at_the_menu(running, call)
+        await phone.press("1")
+        await board_until(running, talks_with("agent1", call))
+        if moment == "talks":
+            await asyncio.to_thread(die, running)
+            await board_until(running, talks_with("agent1", call))
+        await asyncio.sleep(2)
+        await phone.command("hangup")
+        await closed(running, id, "reached")
+        assert tries(running, id) == [("person", "reached")]
+
+
+def die(running: Running) -> None:
+    running.stop(signal.SIGKILL)
+    running.start()
