@@ -7,7 +7,7 @@ stay silent too long is closed (`ivr.lines.agi`).
 
 A frozen service holds a caller for the rest of the prompt, one wait of the node and `SILENT_SECONDS`, and in a field of
 several keys `PAUSE_SECONDS` more for each key of a command: with the usual wait of 5 s, people are called 9 s after the
-end of a menu, 13 s after the end of the question for a PIN. So keys that follow each other quickly come in one command,
+end of a menu, 16 s after the end of the question for a PIN. So keys that follow each other quickly come in one command,
 and after a pause the next command waits anew: a slow caller has the node's whole wait for every key.
 
 Asterisk throws away keys pressed between two commands. That gap is a fraction of a millisecond when we answer at once;
@@ -38,7 +38,7 @@ from ivr.utterance import Utterance
 log = structlog.get_logger()
 
 SILENT_SECONDS = 4.0  # a caller who hears nothing for so long, outside a question's own wait, is taken from us
-PAUSE_SECONDS = 0.8  # keys no further apart come in one command,
+PAUSE_SECONDS = 1.4  # keys no further apart come in one command: unhurried fingers press about one a second,
 BURST_KEYS = 6  # and so many at most
 OVERHEAR_SECONDS = 0.02  # after so long without a command, keys are overheard
 RECORDINGS = "/var/spool/asterisk/hotline"  # which this service sees as HOTLINE_RECORDINGS
