@@ -8,7 +8,8 @@ from aiohttp import web
 
 def caller_address(request: web.Request, trusted: Sequence[str]) -> str:
     """The nearest address that is not one of our own proxies (`trusted`, networks)."""
-    way = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    written = ",".join(request.headers.getall("X-Forwarded-For", ()))  # some proxies add a line of their own
+    way = [part.strip() for part in written.split(",") if part.strip()]
     for hop in reversed([*way, request.remote or ""]):
         if not _within(hop, trusted):
             return hop

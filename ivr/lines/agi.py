@@ -22,7 +22,8 @@ ALL_KEYS = "0123456789*#"
 LONGEST_LINE = 2048  # Asterisk's own limit
 _MOST_FIELDS = 64
 _FIELD = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.{0,1024})", re.DOTALL)
-_RESULT = re.compile(r"200 result=(-?[0-9A-D*#]*)(?: \((.*)\))?(?: endpos=(\d+))?", re.DOTALL)
+_RESULT = re.compile(r"200 result=(-?[0-9A-D*#]*)(?: \((.*)\))?(?: endpos=(\d{1,12}))?", re.DOTALL)
+_KEY_CODE = re.compile(r"\d{0,3}", re.ASCII)
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -249,9 +250,11 @@ class AgiCall:
 
 
 def _key(reply: Reply) -> str:
-    """STREAM FILE answers with the key's character code, or 0."""
+    """STREAM FILE answers with the key's character code, or 0. Raises `ProtocolFault` for anything else."""
+    if not _KEY_CODE.fullmatch(reply.result):
+        raise ProtocolFault("not a key")
     code = int(reply.result or 0)
-    return chr(code) if code > 0 else ""
+    return chr(code) if code else ""
 
 
 class _Connection(asyncio.Protocol):
