@@ -61,14 +61,16 @@ def faults_of(text: str, until: datetime, now: datetime) -> list[Sentences]:
         faults.append(("公告没有可以读的字", "there is nothing to say"))
     if len(text) > LONGEST_CHARACTERS:
         over = len(text) - LONGEST_CHARACTERS
-        faults.append((f"公告太长,请删去 {over} 个字(最多 {LONGEST_CHARACTERS} 个字)", f"{over} characters too long"))
+        faults.append(
+            (f"公告太长，请删去 {over} 个字（最多 {LONGEST_CHARACTERS} 个字）", f"{over} characters too long")
+        )
     if odd := dict.fromkeys(_SILENT.findall(text)):
         shown = " ".join(character if character.isprintable() else repr(character) for character in odd)
-        faults.append((f"这些字符读不出来,请改成文字:{shown}", f"these cannot be spoken, use words: {shown}"))
+        faults.append((f"这些字符读不出来，请改成文字：{shown}", f"these cannot be spoken, use words: {shown}"))
     if until <= now:
         faults.append(("结束时间已经过了", "the end time has passed"))
     elif until > now + timedelta(days=LONGEST_DAYS):
-        zh = f"结束时间最晚在 {LONGEST_DAYS} 天之内;长期的说明请写进菜单"
+        zh = f"结束时间最晚在 {LONGEST_DAYS} 天之内；长期的说明请写进菜单"
         faults.append((zh, f"at most {LONGEST_DAYS} days; what is true for longer belongs in the menus"))
     return faults
 

@@ -56,24 +56,24 @@ class Figure:
 
 FIGURES: Mapping[str, Figure] = {
     "calls": Figure("来电", "count", "期间开始的全部来电。"),
-    "automatic": Figure("自动服务比例", "share", "已结束的来电中,没有进入人工队列、也没有转给工作人员的比例。"),
-    "call_seconds": Figure("平均通话时长", "seconds", "已结束的来电从接通到结束的平均秒数,含排队和人工通话。"),
-    "repeat": Figure("重复来电比例", "share", f"同一号码在此前 {REPEAT_DAYS} 天内来过电话的比例;不显示号码的不计。"),
-    "asked": Figure("请求人工", "count", "进入人工队列的次数;一个来电两次进入算两次,溢出到另一队列的并入前一次。"),
-    "answered": Figure("接通率", "share", "进入人工队列后由坐席接听的比例;仍在等待的不计。"),
+    "automatic": Figure("自动服务比例", "share", "已结束的来电中，没有进入人工队列、也没有转给工作人员的比例。"),
+    "call_seconds": Figure("平均通话时长", "seconds", "已结束的来电从接通到结束的平均秒数，含排队和人工通话。"),
+    "repeat": Figure("重复来电比例", "share", f"同一号码在此前 {REPEAT_DAYS} 天内来过电话的比例；不显示号码的不计。"),
+    "asked": Figure("请求人工", "count", "进入人工队列的次数；一个来电两次进入算两次，溢出到另一队列的并入前一次。"),
+    "answered": Figure("接通率", "share", "进入人工队列后由坐席接听的比例；仍在等待的不计。"),
     "in_time": Figure(
-        f"{PROMISED_SECONDS} 秒接听率", "share", f"坐席接听的来电中,从进入队列起 {PROMISED_SECONDS} 秒内接听的比例。"
+        f"{PROMISED_SECONDS} 秒接听率", "share", f"坐席接听的来电中，从进入队列起 {PROMISED_SECONDS} 秒内接听的比例。"
     ),
-    "answer_seconds": Figure("接听等待(中位数)", "seconds", "坐席接听的来电从进入队列到接听的秒数的中位数。"),
-    "lost": Figure("流失率", "share", "进入人工队列后,来电人在接听前挂机的比例;改为回拨、留言、短信的不算流失。"),
-    "estimate_error": Figure("等待预估误差", "seconds", "预估等待与实际等待之差的绝对值的中位数;只计坐席接听的来电。"),
-    "rated": Figure("参评人数", "count", "在通话后评价的人数;未按键或挂机的是未评价,不计入满意率。"),
-    "satisfied": Figure("满意率", "share", "(满意 + 基本满意)÷ 参评人数。"),
+    "answer_seconds": Figure("接听等待（中位数）", "seconds", "坐席接听的来电从进入队列到接听的秒数的中位数。"),
+    "lost": Figure("流失率", "share", "进入人工队列后，来电人在接听前挂机的比例；改为回拨、留言、短信的不算流失。"),
+    "estimate_error": Figure("等待预估误差", "seconds", "预估等待与实际等待之差的绝对值的中位数；只计坐席接听的来电。"),
+    "rated": Figure("参评人数", "count", "在通话后评价的人数；未按键或挂机的是未评价，不计入满意率。"),
+    "satisfied": Figure("满意率", "share", "（满意 + 基本满意）÷ 参评人数。"),
     "complaints": Figure("投诉率", "share", "期间登记的投诉工单数 ÷ 期间的来电数。"),
     "orders": Figure("工单", "count", "期间登记的工单。"),
-    "late": Figure("工单超期比例", "share", "期间登记的工单中,答复晚于期限、或已过期限仍未答复的比例。"),
+    "late": Figure("工单超期比例", "share", "期间登记的工单中，答复晚于期限、或已过期限仍未答复的比例。"),
     "call_backs": Figure("回拨请求", "count", "期间提出的回拨请求。"),
-    "kept": Figure("回拨完成率", "share", "已结束的回拨请求中,联系上来电人的比例;来电人自己取消的不计。"),
+    "kept": Figure("回拨完成率", "share", "已结束的回拨请求中，联系上来电人的比例；来电人自己取消的不计。"),
 }
 NODE_COLUMNS: Mapping[str, str] = {
     "entered": "进入的次数。",
@@ -81,7 +81,7 @@ NODE_COLUMNS: Mapping[str, str] = {
     "hung_up": "来电人在此挂机的次数。",
     "silences": "没有在时间内按键的次数。",
     "wrongs": "按错键或输入有误的次数。",
-    "left_for": "之后去了哪里,从多到少。",
+    "left_for": "之后去了哪里，从多到少。",
 }
 
 

@@ -49,8 +49,8 @@ def unpublished(today: date) -> int | None:
 def unpublished_words(year: int) -> tuple[str, str]:
     """What an unpublished `year` means and what to do, in Chinese and English."""
     return (
-        f"还没有 {year} 年的放假安排,暂按周一到周五算工作日:请升级 chinesecalendar;"
-        "在此之前,春节等假日写进 hours.yaml 的 closures,调休上班日写进 extra_days",
+        f"还没有 {year} 年的放假安排，暂按周一到周五算工作日：请升级 chinesecalendar；"
+        "在此之前，春节等假日写进 hours.yaml 的 closures，调休上班日写进 extra_days",
         f"the public holidays of {year} are not known yet, so weekdays count: upgrade chinesecalendar; "
         "until then write holidays into `closures` of hours.yaml and make-up days into `extra_days`",
     )

@@ -27,7 +27,7 @@ from fund.yaml_source import Fault, Source, suggestion
 
 _KINDS: tuple[Kind, ...] = ("working_days", "weekends", "holidays")
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})", re.ASCII)
-_HOW = Told("时间要写成 9:00-12:00,几段写成 [9:00-12:00, 13:30-17:00]",
+_HOW = Told("时间要写成 9:00-12:00，几段写成 [9:00-12:00, 13:30-17:00]",
             "write hours as 9:00-12:00, several as [9:00-12:00, 13:30-17:00]")  # fmt: skip
 
 
@@ -38,11 +38,11 @@ def _spans(value: object) -> Spans:
         raise Told(*_HOW.sentences)
     spans = tuple((int(m[1]) * 60 + int(m[2]), int(m[3]) * 60 + int(m[4])) for m in found if m)
     if any(int(m[part]) > 59 for m in found if m for part in (2, 4)) or any(end > 24 * 60 for _, end in spans):
-        raise Told("没有这个钟点,最晚到 24:00", "there is no such hour: 24:00 is the last")
+        raise Told("没有这个钟点，最晚到 24:00", "there is no such hour: 24:00 is the last")
     if any(begin >= end for begin, end in spans):
-        raise Told("结束要晚于开始;过了零点请分成两段", "must end after it begins; split what runs past midnight")
+        raise Told("结束要晚于开始；过了零点请分成两段", "must end after it begins; split what runs past midnight")
     if any(end > begin for (_, end), (begin, _) in pairwise(spans)):
-        raise Told("几段时间要按先后写,不能重叠", "hours must stand in order and not overlap")
+        raise Told("几段时间要按先后写，不能重叠", "hours must stand in order and not overlap")
     return spans
 
 
@@ -62,7 +62,7 @@ def _month_day(value: object) -> MonthDay:
     except ValueError:
         day = None
     if day is None:
-        raise Told("这里写月日,如 07-01", "write month and day, such as 07-01")
+        raise Told("这里写月日，如 07-01", "write month and day, such as 07-01")
     return day.month, day.day
 
 
@@ -111,7 +111,7 @@ class _Open(_Strict):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if self.every_day is None and all(getattr(self, name) is None for name in (*_KINDS, *WEEKDAYS)):
-            raise Told("缺少时间:写 working_days、weekends、holidays 或 every_day",
+            raise Told("缺少时间：写 working_days、weekends、holidays 或 every_day",
                        "hours are missing: working_days, weekends, holidays or every_day")  # fmt: skip
         return self
 
@@ -210,14 +210,14 @@ def _unknown_timetables(source: Source, file: HoursFile) -> Iterator[Fault]:
 def _needless_days(source: Source, file: HoursFile) -> Iterator[Fault]:
     for number, days in enumerate(file.extra_days):
         if days.last in (None, days.first) and public_kind(days.first) == "working_days":
-            zh = f"{days.first} 本来就是工作日,不用写"
+            zh = f"{days.first} 本来就是工作日，不用写"
             yield source.fault(("extra_days", number), zh, f"{days.first} is a working day already", warning=True)
 
 
 def _examples(source: Source, file: HoursFile) -> Iterator[Fault]:
     names = [name for name, table in file.timetables.items() if table.example]
     if names:
-        zh = f"{len(names)} 张时间表还是示例,核实后请去掉 example:{'、'.join(names)}"
+        zh = f"{len(names)} 张时间表还是示例，核实后请去掉 example：{'、'.join(names)}"
         en = f"{len(names)} timetables are still examples: {', '.join(names)}"
         yield source.fault(("timetables", names[0]), zh, en, warning=True)
 

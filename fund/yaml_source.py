@@ -186,7 +186,7 @@ class _Builder:
         if not _plain(event):
             return text
         if text.lower() in _TRAPS:
-            zh = f'{text} 有歧义：是文字请加引号，写成 "{text}";是开关请写 true 或 false'
+            zh = f'{text} 有歧义：是文字请加引号，写成 "{text}"；是开关请写 true 或 false'
             self._trap(event, zh, f'ambiguous: write "{text}" for text, true or false for a switch')
         if text in _WORDS:
             return _WORDS[text]
@@ -214,13 +214,13 @@ def _line_traps(file: str, text: str) -> Iterator[Fault]:
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(r"\s*#\s*:(\s|$)", line) or re.match(r"[^#]*[{,]\s*#\s*:\s", line):
             yield Fault(
-                file, number, '按键 # 要加引号，写成 "#"(不加引号整行是注释)', 'quote "#": else it is a comment'
+                file, number, '按键 # 要加引号，写成 "#"（不加引号整行是注释）', 'quote "#": else it is a comment'
             )
         if cut := re.match(r"[^#]*[:,]\s[^\"'#]*[\u4e00-\u9fff]\S* (#[号键]\S*)", line):
-            zh = f"{cut[1]} 前面有空格,后面会被当作注释丢掉:去掉空格,或整句加引号"
+            zh = f"{cut[1]} 前面有空格，后面会被当作注释丢掉：去掉空格，或整句加引号"
             yield Fault(file, number, zh, f"{cut[1]} after a space is a comment: quote the whole text")
         if re.match(r" *\t", line) and line.strip():
-            yield Fault(file, number, "缩进用了制表符(Tab),请改成空格", "indented with a tab: use spaces")
+            yield Fault(file, number, "缩进用了制表符（Tab），请改成空格", "indented with a tab: use spaces")
 
 
 _RIDDLES: tuple[tuple[str, str, str], ...] = (  # what the parser says -> what it means to a supervisor
@@ -246,7 +246,7 @@ _RIDDLES: tuple[tuple[str, str, str], ...] = (  # what the parser says -> what i
     ),
     (
         "escape",
-        r"双引号里的 \ 要写成 \\,或改用单引号",
+        r"双引号里的 \ 要写成 \\，或改用单引号",
         r"in double quotes write \\ for \, or use single quotes",
     ),
     (
@@ -298,7 +298,7 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, found: list[Fault
     line = min(mark.line, text.count("\n")) + 1 if mark else 1
     zh, en = next(
         ((zh, en) for pattern, zh, en in _RIDDLES if re.search(pattern, problem)),
-        (f"YAML 写法有误({problem})", f"not valid YAML ({problem})"),
+        (f"YAML 写法有误（{problem}）", f"not valid YAML ({problem})"),
     )
     lines = text.splitlines()
     for near in (line - 1, line):

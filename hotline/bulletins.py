@@ -71,7 +71,7 @@ async def show(settings: Settings, say: Print) -> int:
         current, switches = await bulletins.now(), await bulletins.history(5)
     if current:
         end = when(current.until, now)
-        say(f"公告开着,到 {end} 自动结束:{current.text}" if zh else f"on until {end}: {current.text}")
+        say(f"公告开着，到 {end} 自动结束：{current.text}" if zh else f"on until {end}: {current.text}")
     else:
         say("没有公告" if zh else "there is no bulletin")
     for switch in switches:
@@ -83,7 +83,7 @@ def _switched(switch: Bulletin, zh: bool) -> str:
     if not switch.text:
         return "关闭" if zh else "off"
     end = f"{switch.until.astimezone(CHINA):%Y-%m-%d %H:%M}"
-    return f"开启到 {end}:{switch.text}" if zh else f"on until {end}: {switch.text}"
+    return f"开启到 {end}：{switch.text}" if zh else f"on until {end}: {switch.text}"
 
 
 async def switch_on(settings: Settings, text: str, until: str, say: Print) -> int:
@@ -104,7 +104,7 @@ async def switch_on(settings: Settings, text: str, until: str, say: Print) -> in
     told = _told(_made(settings, text), zh=zh)  # before it is on: the first caller need not wait for the voice
     async with _bulletins(settings) as bulletins:
         await bulletins.switch_on(text, end, _who())
-    say(f"公告已开启,到 {when(end, now)} 自动结束;{told}" if zh else f"on until {when(end, now)}; {told}")
+    say(f"公告已开启，到 {when(end, now)} 自动结束；{told}" if zh else f"on until {when(end, now)}; {told}")
     return 0
 
 
@@ -118,12 +118,12 @@ def try_out(settings: Settings, text: str, sound: Path, say: Print) -> int:
     made = _made(settings, text)
     sound.write_bytes(made.wav)
     told = _told(made, zh=zh)
-    say(f"试听文件 {sound},公告还没有开启;{told}" if zh else f"listen to {sound}; it is not on yet; {told}")
+    say(f"试听文件 {sound}，公告还没有开启；{told}" if zh else f"listen to {sound}; it is not on yet; {told}")
     return 0
 
 
 def _told(made: Preview, *, zh: bool) -> str:
-    return f"{made.seconds:.0f} 秒,读作:{made.heard}" if zh else f"{made.seconds:.0f} s, heard as: {made.heard}"
+    return f"{made.seconds:.0f} 秒，读作：{made.heard}" if zh else f"{made.seconds:.0f} s, heard as: {made.heard}"
 
 
 def _made(settings: Settings, text: str) -> Preview:
@@ -139,7 +139,7 @@ async def switch_off(settings: Settings, say: Print) -> int:
     async with _bulletins(settings) as bulletins:
         before = await bulletins.switch_off(_who())
     if settings.language == "zh":
-        say(f"公告已关闭:{before.text}" if before else "本来就没有公告")
+        say(f"公告已关闭：{before.text}" if before else "本来就没有公告")
     else:
         say(f"off: {before.text}" if before else "there was no bulletin")
     return 0

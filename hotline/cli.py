@@ -63,19 +63,19 @@ def serve(demo: bool, only: str | None) -> None:
             way = "/sandbox 收发短信" if only == "sms" else "/phone 拨打电话"
             click.echo(f"  打开 {chosen.public_url}{way};Ctrl-C 停止", err=True)
         if first_link:
-            click.echo(f"  首位管理员由此进入(24 小时内,只能用一次):{first_link}", err=True)
+            click.echo(f"  首位管理员由此进入（24 小时内，只能用一次）：{first_link}", err=True)
 
     # The threads of the databases answer within microseconds; 5 ms until they get a word in would be most of a wait.
     sys.setswitchinterval(0.0005)
     try:
         uvloop.run(serve_until_told(chosen, with_demo=demo, only=only or "", ready=ready))
     except NoFlow as faults:
-        raise click.ClickException(f"flows/ 有错误,无法启动:\n{faults}") from None
+        raise click.ClickException(f"flows/ 有错误，无法启动：\n{faults}") from None
     except (BadTemplates, BadKeywords) as faults:
-        raise click.ClickException(f"短信模板或关键词有错误,无法启动:\n{faults}") from None
+        raise click.ClickException(f"短信模板或关键词有错误，无法启动：\n{faults}") from None
     except OSError as fault:
         raise click.ClickException(
-            f"{fault.strerror or fault}(端口 {chosen.port} 或 {chosen.agi_port} 被占用?)"
+            f"{fault.strerror or fault}（端口 {chosen.port} 或 {chosen.agi_port} 被占用？）"
         ) from None
 
 
@@ -194,7 +194,7 @@ def bulletin(text: str | None, until: str | None, preview: Path | None) -> None:
     if preview:
         sys.exit(bulletins.try_out(settings(), text, preview, click.echo))
     if until is None:
-        raise click.UsageError("公告要有结束时间:加上 --until 18:00")
+        raise click.UsageError("公告要有结束时间：加上 --until 18:00")
     sys.exit(asyncio.run(bulletins.switch_on(settings(), text, until, click.echo)))
 
 
@@ -226,7 +226,7 @@ def fallback() -> None:
 
     chosen = settings().twilio_voice
     if not chosen.on:
-        raise click.ClickException("尚未启用:请设置 HOTLINE_TWILIO_VOICE__ACCOUNT_SID、__AUTH_TOKEN、__PEOPLE")
+        raise click.ClickException("尚未启用：请设置 HOTLINE_TWILIO_VOICE__ACCOUNT_SID、__AUTH_TOKEN、__PEOPLE")
     click.echo(twiml.fallback(chosen))
 
 

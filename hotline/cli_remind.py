@@ -70,11 +70,11 @@ def remind(kind: ReminderKind | None, dry_run: bool, at_once: bool) -> None:
         for line in asyncio.run(_lines(chosen, kind, dry_run, at_once)):
             click.echo(line)
     except LedgerAway:
-        raise click.ClickException("账务系统没有响应,请稍后再试;已排队的不会重复") from None
+        raise click.ClickException("账务系统没有响应，请稍后再试；已排队的不会重复") from None
     except BadTemplates as bad:
         raise click.ClickException(str(bad)) from None
     except Refused:
-        raise click.ClickException("正在提醒中,两分钟后再试") from None
+        raise click.ClickException("正在提醒中，两分钟后再试") from None
 
 
 async def _lines(settings: Settings, kind: ReminderKind | None, dry_run: bool, at_once: bool) -> list[str]:
@@ -91,7 +91,7 @@ def _hour(settings: Settings, en: bool) -> list[str]:
     at = settings.sms.remind_at
     if at is None:
         return ["nobody is reminded daily: HOTLINE_SMS__REMIND_AT is not set" if en else
-                "没有设置每日提醒时间(HOTLINE_SMS__REMIND_AT),不会自动提醒"]  # fmt: skip
+                "没有设置每日提醒时间（HOTLINE_SMS__REMIND_AT），不会自动提醒"]  # fmt: skip
     return [f"daily at {at:%H:%M}" if en else f"每天 {at:%H:%M} 提醒"]
 
 

@@ -23,7 +23,7 @@ def report(name: str, first: datetime | None, last: datetime | None, as_csv: boo
     try:
         found = asyncio.run(_report(name, first, last))
     except BadPeriod:
-        raise click.ClickException("日期颠倒,或超过 366 天") from None
+        raise click.ClickException("日期颠倒，或超过 366 天") from None
     click.echo(reports.as_csv(found), nl=False) if as_csv else _print(found)
 
 

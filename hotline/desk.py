@@ -202,7 +202,7 @@ class Desk:
             return
         except Refused as refused:
             log.warning("order_not_told", order=order.number, what=news.what, reason=refused.reason.partition(":")[0])
-            await self.orders.note(order.number, "hotline", "短信无法发送,请用电话答复。")
+            await self.orders.note(order.number, "hotline", "短信无法发送，请用电话答复。")
         await self.orders.mark_told(order.number, news.what)
 
     async def remind(self) -> None:

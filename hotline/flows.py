@@ -36,7 +36,7 @@ def load_folder(settings: Settings, folder: Path | None) -> Loaded:
     """The flows of a folder (the configured one by default), checked. An unreadable folder is a fault like others."""
     folder = folder or settings.flows
     if not folder.is_dir():
-        zh = "这是一个文件;请给出流程所在的目录,如 flows" if folder.exists() else "没有这个目录"
+        zh = "这是一个文件；请给出流程所在的目录，如 flows" if folder.exists() else "没有这个目录"
         en = "a file: give the folder of the flows" if folder.exists() else "there is no such folder"
         return Loaded(None, [Fault(str(folder), 1, zh, en)])
     loaded = load_files(settings, read_folder(folder), str(folder))
@@ -47,7 +47,7 @@ def load_folder(settings: Settings, folder: Path | None) -> Loaded:
 def _unread(folder: Path) -> list[Fault]:
     """Files that look like flows and are not read, for the end of their name."""
     odd = [path for path in sorted(folder.iterdir()) if re.search(r"\.(yml|ya?ml\.\w+)$|\.YAML$", path.name)]
-    zh, en = "没有读这个文件:文件名要以 .yaml 结尾", "not read: the name must end in .yaml"
+    zh, en = "没有读这个文件：文件名要以 .yaml 结尾", "not read: the name must end in .yaml"
     return [Fault(str(path), 1, zh, en, warning=True) for path in odd]
 
 
@@ -96,18 +96,16 @@ def unrecorded(settings: Settings, flow: Flow | None, today: date) -> list[Fault
     if not flow or not recorded:
         return []
     missing = sum(line.name not in recorded for line in script(to_come(flow, today)))
-    zh = f"还有 {missing} 句没有录音,由合成语音代读:hotline prompts list --missing"
+    zh = f"还有 {missing} 句没有录音，由合成语音代读：hotline prompts list --missing"
     en = f"{missing} lines are not recorded, a synthetic voice says them: hotline prompts list --missing"
     return [Fault(str(folder / "index.csv"), 1, zh, en, warning=True)] if missing else []
 
 
 def _told(cost: MenuCost, language: str) -> str:
     leaves = "、".join(f"{goal} {keys}" for goal, keys in cost.leaves.items())
-    if language == "zh":
-        return (
-            f"菜单 {cost.node}: 第一个选项 {cost.first_seconds:.1f} 秒,全部 {cost.all_seconds:.1f} 秒;按键次数 {leaves}"
-        )
     first, whole = f"{cost.first_seconds:.1f}", f"{cost.all_seconds:.1f}"
+    if language == "zh":
+        return f"菜单 {cost.node}: 第一个选项 {first} 秒，全部 {whole} 秒；按键次数 {leaves}"
     return f"menu {cost.node}: first choice after {first} s, all in {whole} s; keys to {leaves}"
 
 
@@ -140,7 +138,7 @@ async def test_folder(settings: Settings, folder: Path | None, say: Print) -> in
     for fault in faults:
         say(fault.tell(settings.language))
     wrong = len({fault.zh.split(":")[0] for fault in faults})
-    say(f"{count} 个测试,{wrong} 个不符" if settings.language == "zh" else f"{count} tests, {wrong} not as written")
+    say(f"{count} 个测试，{wrong} 个不符" if settings.language == "zh" else f"{count} tests, {wrong} not as written")
     return 1 if faults or not count else 0
 
 

@@ -85,7 +85,7 @@ def rollback(settings: Settings, wanted: str, say: Print) -> int:
     numbered = {str(number): version for number, version in enumerate(kept, 1)}
     version = numbered.get(wanted) or next((each for each in kept if each.name == wanted), None)
     if version is None:
-        say(f"没有版本 {wanted}:用 hotline versions 看有哪些" if zh else f"no version {wanted}: see hotline versions")
+        say(f"没有版本 {wanted}：用 hotline versions 看有哪些" if zh else f"no version {wanted}: see hotline versions")
         return 1
     loaded = load_files(settings, version.files)
     if loaded.flow is None:
@@ -101,7 +101,7 @@ def rollback(settings: Settings, wanted: str, say: Print) -> int:
     _write(settings.flows, version.files)
     for line in _changes([before], loaded.flow, settings.language, most=20):
         say(line)
-    say(f"已换回 {version.name},服务 2 秒内采用" if zh else f"{version.name} is back; it is in force within 2 s")
+    say(f"已换回 {version.name}，服务 2 秒内采用" if zh else f"{version.name} is back; it is in force within 2 s")
     return 0
 
 

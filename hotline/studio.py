@@ -90,7 +90,7 @@ def take_in(settings: Settings, source: Path, say: Print, *, partial: bool) -> i
     for path, fault in intake.faults:
         say(f"{path}: {fault}")
     if intake.faults and not partial:
-        say("有错误,一个文件也没有导入;改好后重来,或加 --partial 只导入没有错误的" if settings.language == "zh" else
+        say("有错误，一个文件也没有导入；改好后重来，或加 --partial 只导入没有错误的" if settings.language == "zh" else
             "nothing was taken in; correct these, or take in the good ones with --partial")  # fmt: skip
         return 1
     recordings(settings).keep(intake.taken)

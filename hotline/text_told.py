@@ -14,9 +14,9 @@ from sms.templates import Template, Templates
 from sms.timing import HOME
 
 _REFUSALS = {
-    "no_such_key": ("没有这个密钥,或已经注销。", "no such key, or it has ended"),
-    "name_taken": ("这个名称已经用过,请换一个。", "the name was used before: take another"),
-    "bad_name": ("名称只能用文字、数字和 . - _,最多 64 个。", "a name is letters, digits and . - _, at most 64"),
+    "no_such_key": ("没有这个密钥，或已经注销。", "no such key, or it has ended"),
+    "name_taken": ("这个名称已经用过，请换一个。", "the name was used before: take another"),
+    "bad_name": ("名称只能用文字、数字和 . - _，最多 64 个。", "a name is letters, digits and . - _, at most 64"),
     "bad_address": ("回调地址应以 http:// 或 https:// 开头。", "a callback address begins with http:// or https://"),
     "too_late": (DETAILS["too_late"], "a code is too old to help anybody: ask for a new one"),
     "no_text": (DETAILS["no_text"], "its content is gone, or no key opens it"),
@@ -63,7 +63,7 @@ def _size(text: str, settings: TextSettings, language: str, *, longest: bool = F
     prices = {name: size.parts * each.price for name, (_, each) in settings.provider_settings().items()}
     costs = ", ".join(f"{name} {fen / 100:.2f}" for name, fen in prices.items())
     if language == "zh":
-        return f"{'最长时 ' if longest else ''}{size.units} 字 {encoding},{size.parts} 条,费用(元) {costs}"
+        return f"{'最长时 ' if longest else ''}{size.units} 字 {encoding}，{size.parts} 条，费用（元）{costs}"
     return f"{'longest: ' if longest else ''}{size.units} units {encoding}, {size.parts} parts, cost (yuan) {costs}"
 
 
@@ -79,11 +79,13 @@ def figures(found: Figures, language: str) -> Iterator[str]:
     rates = [[provider, f"{rate:.1%}"] for provider, rate in found.delivery_rates.items()]
     yield from _table(["服务商", "送达率"] if zh else ["provider", "delivered"], rates)
     yield from _table(
-        ["通道", "排队", "到期", "最久(秒)"] if zh else ["lane", "queued", "due", "oldest (s)"],
+        ["通道", "排队", "到期", "最久（秒）"] if zh else ["lane", "queued", "due", "oldest (s)"],
         [[each.lane, each.queued, each.due, each.oldest_seconds] for each in found.waiting],
     )
     yield from _table(
-        ["调用方", "模板", "短信", "计费条数", "费用(元)"] if zh else ["client", "template", "texts", "parts", "yuan"],
+        ["调用方", "模板", "短信", "计费条数", "费用（元）"]
+        if zh
+        else ["client", "template", "texts", "parts", "yuan"],
         [[each.client, each.template, each.texts, each.parts, f"{each.cost / 100:.2f}"] for each in found.costs],
     )
     yield ""
@@ -126,7 +128,7 @@ def key_line(row: Any, language: str) -> str:
 def callback_secret(language: str) -> str:
     """What the second secret is for."""
     if language == "zh":
-        return "第一行是密钥,第二行用于核对回调签名(Standard Webhooks);都只显示这一次。"
+        return "第一行是密钥，第二行用于核对回调签名（Standard Webhooks）；都只显示这一次。"
     return "The first line is the key, the second checks the signatures of callbacks (Standard Webhooks)."
 
 
@@ -145,5 +147,5 @@ def how_many(count: int, language: str) -> str:
 def resealed(done: int, unreadable: int, language: str) -> str:
     """What a rotation did."""
     if language == "zh":
-        return f"{done} 项已用新密钥加密" + (f";{unreadable} 项没有密钥能打开,请勿删除旧密钥" if unreadable else "")
+        return f"{done} 项已用新密钥加密" + (f"；{unreadable} 项没有密钥能打开，请勿删除旧密钥" if unreadable else "")
     return f"{done} sealed anew" + (f"; {unreadable} that no key opens: keep the old keys" if unreadable else "")

@@ -54,12 +54,12 @@ def read(data: bytes) -> tuple[Wave, int]:
     chunks = dict(reversed(list(_chunks(data))))
     form, body = chunks.get(b"fmt ", b""), chunks.get(b"data", b"")
     if len(form) < 16:
-        raise NotAudio("WAV 文件不完整,请重新导出")
+        raise NotAudio("WAV 文件不完整，请重新导出")
     code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])
     if code == _EXTENSIBLE and len(form) >= 26:
         code = struct.unpack("<H", form[24:26])[0]
     if (code, bits) not in _DECODERS or not 1 <= channels <= 8 or not 4000 <= rate <= 384_000:
-        raise NotAudio("WAV 的编码不能使用,请导出为 PCM 16 位")
+        raise NotAudio("WAV 的编码不能使用，请导出为 PCM 16 位")
     frame = channels * bits // 8
     wave = _DECODERS[code, bits](body[: len(body) // frame * frame])
     return wave.reshape(-1, channels), rate
@@ -69,8 +69,8 @@ def _what_it_is(data: bytes) -> str:
     if not data:
         return "文件是空的"
     if data[:3] == b"ID3" or (data[0] == 0xFF and data[1:2] >= b"\xe0"):
-        return "这是 MP3 文件,请导出为 WAV(PCM 16 位)"
-    return "不是 WAV 文件,请导出为 WAV(PCM 16 位)"
+        return "这是 MP3 文件，请导出为 WAV（PCM 16 位）"
+    return "不是 WAV 文件，请导出为 WAV（PCM 16 位）"
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -184,7 +184,7 @@ def _deaf_loops(ground: Ground) -> Iterator[Fault]:
     for start in onward:
         if loop := _loop(onward, start, done):
             names = " → ".join(name.partition("/")[2] for name in loop)
-            yield ground.fault(loop[0], (), f"死循环,没有一处等待按键:{names}", f"a loop that never listens: {names}")
+            yield ground.fault(loop[0], (), f"死循环，没有一处等待按键：{names}", f"a loop that never listens: {names}")
             return
 
 
@@ -252,7 +252,7 @@ def _too_deep(ground: Ground) -> Iterator[Fault]:
     for node, edges in ground.edges.items():
         for place, _, goal in edges:
             if place[0] == "menu" and goal and costs.get(node, 0) >= limit and costs.get(goal, 0) > limit:
-                zh = f"菜单太深:要按 {costs[goal]} 次键才到 {goal},最多 {limit} 次"
+                zh = f"菜单太深：要按 {costs[goal]} 次键才到 {goal}，最多 {limit} 次"
                 yield ground.fault(node, place, zh, f"too deep: {costs[goal]} keys to {goal}, at most {limit}")
 
 
@@ -265,10 +265,10 @@ def _stolen_keys(ground: Ground) -> Iterator[Fault]:
                 continue
             person = target not in RESERVED and ground.flow.is_person(ground.flow.find(node, target))
             if person and not ground.flow.is_person(ground.flow.find(node, own[key].go)):
-                zh = f"按键 {key} 处处都是人工服务,这里不能另作他用"
+                zh = f"按键 {key} 处处都是人工服务，这里不能另作他用"
                 yield ground.fault(node, ("menu", key), zh, f"key {key} means a person everywhere")
             elif target in RESERVED:
-                zh = f"按键 {key} 在别处是 {target},这里另作他用,来电人会糊涂"
+                zh = f"按键 {key} 在别处是 {target}，这里另作他用，来电人会糊涂"
                 yield ground.fault(node, ("menu", key), zh, f"key {key} means {target} elsewhere", warning=True)
 
 
@@ -284,7 +284,7 @@ def _reports(ground: Ground) -> Iterator[Fault]:
         for node, body in ground.flow.nodes.items():
             report = REPORTS.get(body.report) if isinstance(body, ReportNode) else None
             if report and report.audience == kind and node in strangers:
-                zh = f"没有先核实身份(identify: {kind})就能走到报表 {node.partition('/')[2]}"
+                zh = f"没有先核实身份（identify: {kind}）就能走到报表 {node.partition('/')[2]}"
                 yield ground.fault(node, ("report",), zh, f"reached without `identify: {kind}`")
 
 
@@ -326,7 +326,7 @@ def _template(ground: Ground, node: str, place: Place, template: str) -> Iterato
         yield ground.fault(node, place, str(fault), f"the braces do not match: {fault}")
         return
     if odd := re.search("[｛｝]", template):
-        yield ground.fault(node, place, f"{odd[0]} 是中文括号,要用英文的 {{ }}", f"{odd[0]}: use ASCII braces {{ }}")
+        yield ground.fault(node, place, f"{odd[0]} 是中文括号，要用英文的 {{ }}", f"{odd[0]}: use ASCII braces {{ }}")
     known = ground.flow.known_names() | _fields(ground.flow.nodes[node], place)
     for name in names:
         if name not in known:
@@ -363,12 +363,12 @@ def _unknown_queues(ground: Ground) -> Iterator[Fault]:
         if name == ASKED:
             continue
         if name.isdigit() and name not in known.numbers:
-            zh = f"queues.yaml 的 numbers 里没有电话号码 {name},不能转接到外线"
+            zh = f"queues.yaml 的 numbers 里没有电话号码 {name}，不能转接到外线"
             yield ground.fault(node, place, zh, f"{name} is not among the numbers of queues.yaml")
         elif not name.isdigit() and name not in known.queues:
             zh, en = suggestion(name, sorted(known.queues))
             all_ = "、".join(f"{queue}({about.title})" for queue, about in known.queues.items())
-            zh = f'没有人工队列 "{name}"{zh};queues.yaml 里有:{all_}'
+            zh = f'没有人工队列 "{name}"{zh}；queues.yaml 里有：{all_}'
             yield ground.fault(node, place, zh, f'unknown queue "{name}"{en}; there are: {", ".join(known.queues)}')
 
 
@@ -399,11 +399,11 @@ def _comfort(ground: Ground) -> Iterator[Fault]:
     for node, body in ground.flow.nodes.items():
         keys = [option for option in body.menu.values() if not option.language] if isinstance(body, MenuNode) else []
         if len(keys) > MOST_KEYS:
-            zh = f"这个菜单有 {len(keys)} 个按键,来电人记不住,最好不超过 {MOST_KEYS} 个"
+            zh = f"这个菜单有 {len(keys)} 个按键，来电人记不住，最好不超过 {MOST_KEYS} 个"
             yield ground.fault(node, ("menu",), zh, f"{len(keys)} keys are too many to remember", warning=True)
         deaf = isinstance(body, SayNode) and not body.barge_in
         if deaf and max(len(text) for text in body.say.values()) > LONGEST_DEAF_CHARACTERS:
-            zh = "这段话很长,又不能按键打断"
+            zh = "这段话很长，又不能按键打断"
             yield ground.fault(node, ("say",), zh, "a long announcement that no key can stop", warning=True)
 
 
@@ -426,7 +426,7 @@ def _closed_doors(ground: Ground) -> Iterator[Fault]:
     """A caller sent to people when nobody is there."""
     for node, body in ground.flow.nodes.items():
         if isinstance(body, HoursNode) and ground.flow.is_person(ground.flow.find(node, body.closed)):
-            zh = "下班时也转人工,来电人会一直等"
+            zh = "下班时也转人工，来电人会一直等"
             yield ground.fault(node, ("closed",), zh, "leads to people when nobody is there", warning=True)
 
 

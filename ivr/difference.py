@@ -40,7 +40,7 @@ def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
             yield tell(f"{name}.yaml: 删除了整个文件", f"{name}.yaml: the file is gone")
         elif name not in old.files:
             count = len(new.files[name].nodes)
-            yield tell(f"{name}.yaml: 新文件,{count} 个节点", f"{name}.yaml: a new file with {count} nodes")
+            yield tell(f"{name}.yaml: 新文件，{count} 个节点", f"{name}.yaml: a new file with {count} nodes")
         else:
             yield from _file(tell, name, old.files[name], new.files[name])
     yield from _facts(tell, old, new)
@@ -80,7 +80,7 @@ def _node(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
         yield tell(f"{name}: 删除", f"{name}: gone")
     elif old is None:
         yield tell(
-            f"{name}: 新增({kind_of(new)}){_words(tell, new)}", f"{name}: new ({kind_of(new)}) {_words(tell, new)}"
+            f"{name}: 新增（{kind_of(new)}）{_words(tell, new)}", f"{name}: new ({kind_of(new)}) {_words(tell, new)}"
         )
     elif type(old) is not type(new):
         yield tell(f"{name}: 从 {kind_of(old)} 改为 {kind_of(new)}", f"{name}: {kind_of(old)} -> {kind_of(new)}")
@@ -105,7 +105,7 @@ def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str,
                 f"{name}: 新增按键 {key} {_option(tell, after)}", f"{name}: new key {key}: {_option(tell, after)}"
             )
         else:
-            zh = f"{name}: 按键 {key} 改为 {_option(tell, after)},原来是 {_option(tell, before)}"
+            zh = f"{name}: 按键 {key} 改为 {_option(tell, after)}，原来是 {_option(tell, before)}"
             yield tell(zh, f"{name}: key {key} is now {_option(tell, after)}, was {_option(tell, before)}")
     if list(old) != list(new) and set(old) == set(new):
         yield tell(f"{name}: 按键顺序改为 {' '.join(new)}", f"{name}: keys are now read in the order {' '.join(new)}")
@@ -114,7 +114,7 @@ def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str,
 def _changed(tell: _Teller, name: str, field: str, before: Any, after: Any) -> str:
     shown = tell.field(field)
     return tell(
-        f"{name}: {shown}改为 {_plain(tell, after)},原来是 {_plain(tell, before)}",
+        f"{name}: {shown}改为 {_plain(tell, after)}，原来是 {_plain(tell, before)}",
         f"{name}: {shown} is now {_plain(tell, after)}, was {_plain(tell, before)}",
     )
 
@@ -133,7 +133,7 @@ def _queues(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
     for name in sorted(set(old.queues) | set(new.queues)):
         before, after = (_queue(tell, flow.queues.get(name)) for flow in (old, new))
         if before != after:
-            yield tell(f"队列 {name}: {after},原来是 {before}", f"queue {name}: {after}, was {before}")
+            yield tell(f"队列 {name}: {after}，原来是 {before}", f"queue {name}: {after}, was {before}")
 
 
 def _queue(tell: _Teller, queue: Queue | None) -> str:
@@ -142,14 +142,14 @@ def _queue(tell: _Teller, queue: Queue | None) -> str:
     if queue.overflow is None:
         return queue.title
     seconds = f"{queue.overflow:g}"
-    return queue.title + tell(f"(等 {seconds} 秒后由综合队列一起接)", f" (overflows after {seconds} s)")
+    return queue.title + tell(f"（等 {seconds} 秒后由综合队列一起接）", f" (overflows after {seconds} s)")
 
 
 def _hours(tell: _Teller, old: Calendar, new: Calendar) -> Iterator[str]:
     for name in sorted(old.timetables.keys() | new.timetables.keys()):
         before, after = (_timetable(tell, calendar.timetables.get(name)) for calendar in (old, new))
         if before != after:
-            yield tell(f"时间表 {name}: {after},原来是 {before}", f"timetable {name}: {after}, was {before}")
+            yield tell(f"时间表 {name}: {after}，原来是 {before}", f"timetable {name}: {after}, was {before}")
     for zh, en, earlier, later in (
         ("休息", "closure", old.closures, new.closures),
         ("加班", "extra day", old.extra_days, new.extra_days),
@@ -208,7 +208,7 @@ def _clock(spans: Spans) -> str:
 def _fact(tell: _Teller, fact: Any) -> str:
     if fact is None:
         return "—"
-    example = tell("(示例)", " (an example)") if fact.example else ""
+    example = tell("（示例）", " (an example)") if fact.example else ""
     values = ((since, _plain(tell, value)) for since, value in sorted(fact.values.items()))
     return (
         tell("、", ", ").join(tell(f"{since} 起 {value}", f"{value} from {since}") for since, value in values) + example
@@ -235,7 +235,9 @@ def _plain(tell: _Teller, value: Any) -> str:
         case float():
             return tell(f"{value:g} 秒", f"{value:g} s")
         case Patience(wait=wait, tries=tries, then=then):
-            return tell(f"等 {wait:g} 秒,问 {tries} 遍,然后 {then}", f"wait {wait:g} s, ask {tries} times, then {then}")
+            return tell(
+                f"等 {wait:g} 秒，问 {tries} 遍，然后 {then}", f"wait {wait:g} s, ask {tries} times, then {then}"
+            )
         case LongestCall(after=after, then=then):
             return tell(f"{after:g} 秒后 {then}", f"{then} after {after:g} s")
     return str(value)

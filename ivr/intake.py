@@ -59,7 +59,7 @@ def delivery(source: Path) -> Iterator[tuple[str, bytes]]:
                     with archive.open(entry) as packed:
                         yield entry.filename, packed.read(LARGEST_BYTES + 1)
     except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as fault:
-        raise NotADelivery(f"{source} 不是文件夹,也不是能打开的 ZIP 文件:{fault}") from None
+        raise NotADelivery(f"{source} 不是文件夹，也不是能打开的 ZIP 文件：{fault}") from None
 
 
 def _meant(path: str) -> bool:
@@ -73,12 +73,12 @@ def examine(files: Iterable[tuple[str, bytes]], script: Iterable[Line]) -> Intak
     lines, seen, intake = {line.name: line for line in script}, dict[str, str](), Intake()
     for count, (path, data) in enumerate(files):
         if count == MOST_FILES:
-            intake.faults.append((path, f"一次最多 {MOST_FILES} 个文件,其余没有看"))
+            intake.faults.append((path, f"一次最多 {MOST_FILES} 个文件，其余没有看"))
             break
         name = PurePosixPath(path).stem.lower()
         try:
             if name in seen:
-                raise Unfit(f"与 {seen[name]} 重名,请只留一个")
+                raise Unfit(f"与 {seen[name]} 重名，请只留一个")
             seen[name] = path
             line = _line(name, lines)
             intake.taken.append((name, line.language, line.text, _sound(data, line)))
@@ -91,7 +91,7 @@ def _line(name: str, lines: Mapping[str, Line]) -> Line:
     if name in lines:
         return lines[name]
     near = get_close_matches(name, lines, 1, 0.8)
-    raise Unfit("录音脚本里没有这个文件名" + (f"(是不是 {near[0]}?)" if near else ",请按脚本的文件名命名"))
+    raise Unfit("录音脚本里没有这个文件名" + (f"(是不是 {near[0]}?)" if near else "，请按脚本的文件名命名"))
 
 
 def _sound(data: bytes, line: Line) -> Sound:
@@ -99,7 +99,7 @@ def _sound(data: bytes, line: Line) -> Sound:
         raise Unfit(f"文件大于 {LARGEST_BYTES // 2**20} MB")
     wave, rate = audio.read(data)
     if rate < audio.RATE:
-        raise Unfit(f"采样率只有 {rate} Hz,至少要 {audio.RATE} Hz(建议 44100 或 48000)")
+        raise Unfit(f"采样率只有 {rate} Hz，至少要 {audio.RATE} Hz（建议 44100 或 48000）")
     _check_level(wave)
     sound = audio.prepared(wave, rate)
     _check_length(audio.seconds(sound), line)
@@ -109,17 +109,17 @@ def _sound(data: bytes, line: Line) -> Sound:
 def _check_level(wave: Wave) -> None:
     peak = float(np.abs(wave).max(initial=0.0))
     if peak < _QUIETEST:
-        raise Unfit("没有声音" if peak < _QUIETEST / 100 else "音量太小,请靠近话筒重录")
+        raise Unfit("没有声音" if peak < _QUIETEST / 100 else "音量太小，请靠近话筒重录")
     for channel in wave.T:
         at_top = np.abs(channel) >= 0.999
         edges = np.flatnonzero(np.diff(np.concatenate([[0], at_top.astype(np.int8), [0]])))
         if (edges[1::2] - edges[::2] >= _CLIPPED_RUN).sum() >= _CLIPPED_RUNS:
-            raise Unfit("声音削顶(录得太响),请调低增益重录")
+            raise Unfit("声音削顶（录得太响），请调低增益重录")
 
 
 def _check_length(seconds: float, line: Line) -> None:
     expected = f"“{line.text[:20]}”大约要 {line.seconds:.1f} 秒"
     if seconds < line.seconds * _SHORTER:
-        raise Unfit(f"只有 {seconds:.1f} 秒,太短:{expected}")
+        raise Unfit(f"只有 {seconds:.1f} 秒，太短：{expected}")
     if seconds > line.seconds * _LONGER + _GRACE_SECONDS:
-        raise Unfit(f"有 {seconds:.1f} 秒,太长:{expected}")
+        raise Unfit(f"有 {seconds:.1f} 秒，太长：{expected}")

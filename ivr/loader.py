@@ -39,7 +39,7 @@ from ivr.words import explain
 TEXTS = "sms.yaml"  # lies in the same folder, but is the text side's
 _FILE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _BAD_NAME = (
-    "文件名只能用小写字母、数字和下划线,以字母开头,如 loan.yaml;备份请放到别的目录",
+    "文件名只能用小写字母、数字和下划线，以字母开头，如 loan.yaml；备份请放到别的目录",
     "a file name is lower-case letters, digits and _, such as loan.yaml; keep copies in another folder",
 )
 T = TypeVar("T", bound=BaseModel)
@@ -123,7 +123,7 @@ def _facts(source: Source | None, faults: list[Fault]) -> Mapping[str, Fact]:
     faults += _unspeakable(source, file.facts)
     examples = [name for name, fact in file.facts.items() if fact.example]
     if examples:
-        zh = f"{len(examples)} 项事实还是示例值,核实后请去掉 example:{'、'.join(examples)}"
+        zh = f"{len(examples)} 项事实还是示例值，核实后请去掉 example：{'、'.join(examples)}"
         en = f"{len(examples)} facts are still examples: {', '.join(examples)}"
         faults.append(source.fault(("facts", examples[0]), zh, en, warning=True))
     return file.facts

@@ -127,7 +127,7 @@ class ScriptLine:
         while self._steps:
             number, step = self._steps[0]
             if step.transferred or step.ended:
-                self._fault(number, "这时通话还没有结束,还在等待按键", "the call is still waiting for a key")
+                self._fault(number, "这时通话还没有结束，还在等待按键", "the call is still waiting for a key")
                 raise Gone
             if bool(step.speak) != speaking and (step.speak or step.press is not None):
                 zh, en = (
@@ -151,7 +151,7 @@ class ScriptLine:
 
     def _compare(self, number: int, step: Any) -> None:
         if step.hear and step.hear not in self._heard:
-            zh = f"没有听到“{step.hear}”。听到的是:{self._heard or '(没有声音)'}"
+            zh = f"没有听到“{step.hear}”。听到的是：{self._heard or '（没有声音）'}"
             self._fault(number, zh, f"did not hear “{step.hear}”, but: {self._heard or '(nothing)'}")
         if step.not_hear and step.not_hear in self._heard:
             self._fault(number, f"不该听到“{step.not_hear}”", f"heard “{step.not_hear}”")
@@ -163,12 +163,12 @@ class ScriptLine:
         """The call is over: what is left must fit how it ended."""
         for number, step in self._steps:
             if step.transferred and step.transferred != self._queue:
-                zh = f"没有转到 {step.transferred},而是 {self._queue or '通话结束'}"
+                zh = f"没有转到 {step.transferred}，而是 {self._queue or '通话结束'}"
                 self._fault(number, zh, f"not transferred to {step.transferred}, but {self._queue or 'ended'}")
             elif step.ended and self._queue:
                 self._fault(number, f"通话转到了 {self._queue}", f"the call went to {self._queue}")
             elif (step.press is not None or step.silence) and not self.faults:
-                self._fault(number, "通话已经结束,不能再按键", "the call is over: no key can be pressed")
+                self._fault(number, "通话已经结束，不能再按键", "the call is over: no key can be pressed")
             self._compare(number, step)
         self._steps.clear()
 

@@ -52,7 +52,7 @@ def pronunciations(path: Path) -> Mapping[str, str]:
     words = (yaml.safe_load(path.read_text("utf-8")) or {}).get("words") or {}
     wrong = [word for word, pinyin in words.items() if not _is_pinyin(str(word), str(pinyin))]
     if wrong:
-        raise ValueError(f"{path}: 拼音应是每字一个音节、带声调数字,如 huan2 kuan3:{'、'.join(map(str, wrong))}")
+        raise ValueError(f"{path}: 拼音应是每字一个音节、带声调数字，如 huan2 kuan3：{'、'.join(map(str, wrong))}")
     return {str(word): str(pinyin) for word, pinyin in words.items()}
 
 

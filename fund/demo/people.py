@@ -73,16 +73,16 @@ class _Special:
 
 
 _FEATURED = {
-    1: _Special("绑定手机;正常缴存;有贷款,三天后还款", pin="135790"),
-    2: _Special("未绑定手机;正常缴存;无贷款", bound=False, born=date(1990, 11, 3), pin="246801"),
-    3: _Special("绑定手机;65 岁以上", born=date(1955, 4, 12)),
-    4: _Special("绑定手机;贷款有逾期", born=date(1982, 9, 27)),
-    5: _Special("绑定手机;账户封存", born=date(1979, 2, 14), state="02"),
-    6: _Special("未绑定手机;账户冻结", bound=False, born=date(1975, 12, 30), state="06"),
-    7: _Special("绑定手机;已销户提取", born=date(1963, 8, 8), state="05"),
-    8: _Special("未绑定手机;已转出销户", bound=False, born=date(1988, 1, 21), state="04"),
-    9: _Special("绑定手机;刚开户三个月", born=date(2003, 7, 15)),
-    10: _Special("绑定手机;尚未设置查询密码", born=date(1993, 5, 6), pin=None),
+    1: _Special("绑定手机；正常缴存；有贷款，三天后还款", pin="135790"),
+    2: _Special("未绑定手机；正常缴存；无贷款", bound=False, born=date(1990, 11, 3), pin="246801"),
+    3: _Special("绑定手机；65 岁以上", born=date(1955, 4, 12)),
+    4: _Special("绑定手机；贷款有逾期", born=date(1982, 9, 27)),
+    5: _Special("绑定手机；账户封存", born=date(1979, 2, 14), state="02"),
+    6: _Special("未绑定手机；账户冻结", bound=False, born=date(1975, 12, 30), state="06"),
+    7: _Special("绑定手机；已销户提取", born=date(1963, 8, 8), state="05"),
+    8: _Special("未绑定手机；已转出销户", bound=False, born=date(1988, 1, 21), state="04"),
+    9: _Special("绑定手机；刚开户三个月", born=date(2003, 7, 15)),
+    10: _Special("绑定手机；尚未设置查询密码", born=date(1993, 5, 6), pin=None),
     11: _Special("与另一人绑定同一手机", born=date(1980, 10, 10)),
     12: _Special("与另一人绑定同一手机", born=date(1981, 3, 19), phone_of=11),
 }

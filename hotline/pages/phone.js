@@ -54,7 +54,7 @@ function take(message) {
   if (message.over) { hangUp(); return; }
   turn = message.n;
   listening = message.listen;
-  status(message.listen ? (message.listen.secret ? "请输入(不会显示)" : "请按键") : "请听");
+  status(message.listen ? (message.listen.secret ? "请输入（不会显示）" : "请按键") : "请听");
   if (message.record) record(message.n, message.record);
   else play(message.n, message.say, 0);
 }
@@ -67,14 +67,14 @@ async function record(number, wanted) {
     stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     await context.audioWorklet.addModule("/microphone.js");
   } catch (fault) {
-    note("〔没有可用的麦克风,无法录音〕");
+    note("〔没有可用的麦克风，无法录音〕");
     context.close();
     send({ recorded: number, rate: 0 });
     return;
   }
   await beep(context);
   if (!socket || number !== turn) { finish(); return; }
-  status("请讲话,讲完按 #");
+  status("请讲话，讲完按 #");
   const microphone = new AudioWorkletNode(context, "microphone");
   context.createMediaStreamSource(stream).connect(microphone);
   let seconds = 0, silent = 0;

@@ -157,7 +157,7 @@ class BrowserLine:
             wav = await asyncio.to_thread(self._tapes.load, say.recording)
         except OSError:
             wav = audio.wav(audio.silence(0.1))
-        return {"text": "(您的录音)", "url": "data:audio/wav;base64," + base64.b64encode(wav).decode()}
+        return {"text": "（您的录音）", "url": "data:audio/wav;base64," + base64.b64encode(wav).decode()}
 
     async def _tell(self, message: dict[str, Any]) -> None:
         if self._gone or self._socket.closed:

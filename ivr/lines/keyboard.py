@@ -51,14 +51,14 @@ class KeyboardLine:
         await self.play(says)
         if self._keep is None:
             return None
-        self._hear("(录音)")
+        self._hear("（录音）")
         self._keypad.forget()
         words = await self._typed()
         return await self._keep(record.name, words) if words else 0.0
 
     async def play(self, says: Sequence[Say]) -> None:
         for say in says:
-            self._hear("(播放录音)" if say.recording else say.utterance.text)
+            self._hear("（播放录音）" if say.recording else say.utterance.text)
 
     async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
         await self.play(says)

@@ -79,7 +79,7 @@ async def test_a_database_that_never_was_there_says_nothing(tmp_path: Path, cloc
         ("", 1, "没有可以读的字", "nothing to say"),
         ("……", 1, "没有可以读的字", "nothing to say"),
         ("长" * (LONGEST_CHARACTERS + 3), 1, "请删去 3 个字", "3 characters too long"),
-        ("系统升级😀★", 1, "请改成文字:😀 ★", "use words: 😀 ★"),
+        ("系统升级😀★", 1, "请改成文字：😀 ★", "use words: 😀 ★"),
         ("系统\x07升级", 1, "'\\x07'", "'\\x07'"),
         ("系统升级", 0, "已经过了", "has passed"),
         ("系统升级", 24 * 40, "31 天之内", "31 days"),

@@ -226,7 +226,7 @@ FAULTS = [  # what stands in the place of the closures, from line 3 on
     ("  More: {note: 网点, every_day: 9:00-17:00}", "小写字母", "lower-case"),
     ("  people: {note: 网点, every_day: 9:00-17:00}", "第 2 行已经有一个", "line 2"),
     ("  more: {note: 网点, every_day: 9:00-17:00, seasons: [{name: 夏, from: 02-30, to: 09-30, every_day: 9:00-10:00}]}",
-     "这里写月日,如 07-01", "month and day"),
+     "这里写月日，如 07-01", "month and day"),
 ]  # fmt: skip
 
 

@@ -42,8 +42,8 @@ def test_a_file_that_is_not_read_for_its_name(folder: Path, name: str) -> None:
 def test_a_good_folder_and_a_test_that_is_not_as_written(folder: Path) -> None:
     (folder / "main.yaml").write_text(GOOD)
     assert told("check", folder)[0] == 0
-    assert told("test", folder) == (0, "1 个测试,0 个不符\n")
+    assert told("test", folder) == (0, "1 个测试，0 个不符\n")
     (folder / "main.yaml").write_text(GOOD.replace("hear: 您好", "hear: 再见"))
     line = GOOD[: GOOD.index("hear:")].count("\n") + 1
     code, words = told("test", folder)
-    assert code == 1 and f"main.yaml:{line}: 一通电话:没有听到“再见”。听到的是:您好" in words
+    assert code == 1 and f"main.yaml:{line}: 一通电话:没有听到“再见”。听到的是：您好" in words

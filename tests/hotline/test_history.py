@@ -49,7 +49,7 @@ def hotline(*words: str) -> Result:
 def test_versions_tell_what_each_changed(site: Path) -> None:
     lines = hotline("versions").output.splitlines()
     assert lines[0].startswith(" 1 ") and lines[0].endswith("← 现在")
-    assert lines[1] == "     start: 按键 1 改为 贷款业务(agent),原来是 贷款(agent)"
+    assert lines[1] == "     start: 按键 1 改为 贷款业务(agent)，原来是 贷款(agent)"
     assert lines[2].startswith(" 2 ") and len(lines) == 3
 
 

@@ -102,8 +102,8 @@ def test_a_preview_shows_text_parts_and_cost(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HOTLINE_SMS__PROVIDERS", '{"sandbox": {"price": 4}}')
     shown = hotline("sms", "preview", "code_login", "--set", "code=123456", "--set", "minutes=5").stdout.splitlines()
     assert shown[0].startswith("【镇江公积金】") and "123456" in shown[0]
-    assert shown[1] == "63 字 UCS-2,1 条,费用(元) sandbox 0.04"
-    assert hotline("sms", "preview", "deposit").stdout.splitlines()[1].startswith("最长时 83 字 UCS-2,2 条")
+    assert shown[1] == "63 字 UCS-2，1 条，费用（元）sandbox 0.04"
+    assert hotline("sms", "preview", "deposit").stdout.splitlines()[1].startswith("最长时 83 字 UCS-2，2 条")
     assert "reply_help" not in hotline("sms", "preview", "reply_help").stdout
 
 

@@ -167,7 +167,7 @@ QUEUES = 'queues: {general: {title: 综合}, loan: {title: 贷款}}\nnumbers: {"
 @pytest.mark.parametrize(
     ("to", "zh", "en"),
     [
-        ("laon", '没有人工队列 "laon"(是不是 "loan"?);queues.yaml 里有:general(综合)、loan(贷款)', "there are: general, loan"),
+        ("laon", '没有人工队列 "laon"(是不是 "loan"?)；queues.yaml 里有：general(综合)、loan(贷款)', "there are: general, loan"),
         ('"051199999999"', "不能转接到外线", "051199999999 is not among the numbers"),
         ("Loan!", "转接应是队列名", "a queue's name"),
     ],
@@ -194,7 +194,7 @@ def test_warnings_do_not_block() -> None:
     )
     assert loaded.flow
     assert [(fault.line, fault.zh) for fault in loaded.faults] == [
-        (7, "下班时也转人工,来电人会一直等"), (8, "这句话没有中文")
+        (7, "下班时也转人工，来电人会一直等"), (8, "这句话没有中文")
     ]  # fmt: skip
 
 

@@ -33,11 +33,11 @@ def flow(nodes: str, main: str = MAIN) -> Flow:
 def test_changes_are_told_menu_by_menu() -> None:
     later = MAIN.replace("wait: 5s", "wait: 8s")
     assert list(differences(flow(OLD), flow(NEW, later))) == [
-        "main.yaml: 等待规则改为 等 8 秒,问 3 遍,然后 agent,原来是 等 5 秒,问 3 遍,然后 agent",
-        "start: 按键 1 改为 贷款业务(loan),原来是 贷款(loan)",
+        "main.yaml: 等待规则改为 等 8 秒，问 3 遍，然后 agent，原来是 等 5 秒，问 3 遍，然后 agent",
+        "start: 按键 1 改为 贷款业务(loan)，原来是 贷款(loan)",
         "start: 取消按键 2",
         "start: 新增按键 4 缴存(bye)",
-        "loan: 说的话改为 新的贷款说明。,原来是 贷款说明。",
+        "loan: 说的话改为 新的贷款说明。，原来是 贷款说明。",
     ]
     assert "start: key 2 is gone" in list(differences(flow(OLD), flow(NEW), "en"))
     assert list(differences(flow(OLD), flow(OLD))) == []
@@ -45,7 +45,7 @@ def test_changes_are_told_menu_by_menu() -> None:
 
 def test_new_and_changed_kinds() -> None:
     again = OLD.replace("bye: {hang_up: 再见。}", "bye: {say: 再见。, next: end}\n  end: {hang_up: 再会。}")
-    assert list(differences(flow(OLD), flow(again))) == ["bye: 从 hang_up 改为 say", "end: 新增(hang_up)"]
+    assert list(differences(flow(OLD), flow(again))) == ["bye: 从 hang_up 改为 say", "end: 新增（hang_up）"]
 
 
 def test_changed_hours_are_told() -> None:
@@ -57,7 +57,7 @@ def test_changed_hours_are_told() -> None:
     new = checked(OLD, hours=more).flow
     assert old and new
     assert list(differences(old, new)) == [
-        "时间表 people: 工作日 9:00-12:00 14:00-17:30,原来是 工作日 9:00-12:00 13:30-17:00",
+        "时间表 people: 工作日 9:00-12:00 14:00-17:30，原来是 工作日 9:00-12:00 13:30-17:00",
         "新增休息: 2026-12-24 14:00-17:00 检修",
     ]
     assert list(differences(new, old, "en"))[-1] == "closure is gone: 2026-12-24 14:00-17:00 检修"
@@ -67,7 +67,7 @@ def test_changed_queues_are_told() -> None:
     old = checked(OLD, queues="queues: {general: {title: 综合}, loan: {title: 贷款}}").flow
     new = checked(OLD, queues="queues: {general: {title: 综合}, loan: {title: 贷款, overflow: 2m}}").flow
     assert old and new
-    assert list(differences(old, new)) == ["队列 loan: 贷款(等 120 秒后由综合队列一起接),原来是 贷款"]
+    assert list(differences(old, new)) == ["队列 loan: 贷款（等 120 秒后由综合队列一起接），原来是 贷款"]
 
 
 def test_every_field_has_a_name_that_people_use() -> None:

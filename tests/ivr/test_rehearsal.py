@@ -58,7 +58,7 @@ async def test_as_written(steps: list[dict[str, Any]], queues: dict[str, str]) -
 @pytest.mark.parametrize(
     ("steps", "queues", "words"),
     [
-        ([{"transferred": "general"}], {}, "没有转到 general,而是 loan"),
+        ([{"transferred": "general"}], {}, "没有转到 general，而是 loan"),
         ([{"transferred": "loan"}, {"press": "4"}], {}, "等待时按 4 不起作用"),
         ([{"transferred": "loan"}, {"served": True}, {"hear": "再会"}], {}, "没有听到“再会”"),
         ([{"hear": "前面还有"}], {}, "没有听到“前面还有”"),

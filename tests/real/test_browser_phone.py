@@ -105,7 +105,7 @@ async def test_a_message_is_spoken_into_a_microphone(tmp_path: Path) -> None:
         await page.click("[data-key='#']")
         await expect(page.locator("#log")).to_contain_text("留言已经录下", timeout=20_000)
         await page.click("[data-key='2']")
-        await expect(page.locator("#log")).to_contain_text("(您的录音)", timeout=20_000)
+        await expect(page.locator("#log")).to_contain_text("（您的录音）", timeout=20_000)
         await page.click("[data-key='1']")
         await expect(page.locator("#log")).to_contain_text("编号是", timeout=20_000)
         (order,) = await hotline.desk.orders.list(Wanted())

@@ -14,8 +14,8 @@ STATES = {"away": "未登录", "free": "空闲", "ringing": "振铃", "talking":
 REASONS = {"lunch": "午餐", "rest": "休息", "meeting": "会议", "training": "培训", "after_call": "话后处理"}
 WHY = {**REASONS, "no_telephone": "话机未连接", "signed_out": "已退出队列"}  # what the board may tell, choices or not
 EXCHANGE = {
-    "none": "未连接电话交换机:队列和坐席状态不可用,来电记录照常。",
-    "away": "与电话交换机的连接中断,正在恢复;画面可能不是最新的。",
+    "none": "未连接电话交换机：队列和坐席状态不可用，来电记录照常。",
+    "away": "与电话交换机的连接中断，正在恢复；画面可能不是最新的。",
 }
 
 

@@ -15,9 +15,9 @@ from hotline.staff.parts import Parts
 
 IDENTIFIED = {
     "no": "未识别",
-    "bound": "来电号码已绑定账户,未验证密码",
-    "phone": "已验证:绑定手机和查询密码",
-    "number": "已验证:账号或身份证号和查询密码",
+    "bound": "来电号码已绑定账户，未验证密码",
+    "phone": "已验证：绑定手机和查询密码",
+    "number": "已验证：账号或身份证号和查询密码",
 }
 STOPS = {
     "chose": "选择",
