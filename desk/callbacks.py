@@ -192,14 +192,20 @@ class CallBacks:
             return Asked(request, fresh, await _ahead(connection, request))
 
     async def remind(self, number: str, message: str, key: str, *, after: datetime | None = None) -> bool:
-        """Have a normalised number called and told `message`; once for a `key`. False: it was asked for before."""
+        """Have a normalised number called and told `message`; once for a `key`.
+
+        False: it was asked for before, or whoever has that number told us that they are not who we look for.
+        """
         now = self._clock()
         row = self._fresh(number, "reminder", now) | {
             "id": hashlib.sha256(key.encode()).hexdigest()[:32],
             "message_sealed": self._privacy.seal(message),
             "next_try_at": after or now,
         }
+        wrong = (call_backs.c.number_digest == row["number_digest"], call_backs.c.outcome == "wrong_number")
         async with writing(self._engine) as connection:
+            if (await connection.execute(select(call_backs.c.id).where(~_CALLBACK, *wrong).limit(1))).first():
+                return False
             return (await connection.execute(insert_new(self._engine, call_backs).values(**row))).rowcount > 0
 
     def _fresh(self, number: str, purpose: Purpose, now: datetime) -> dict[str, Any]:

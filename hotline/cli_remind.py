@@ -31,6 +31,7 @@ _COUNTS = {
     "queued": ("已排队", "queued"),
     "repeated": ("已提醒过", "reminded before"),
     "no_phone": ("没有手机", "no phone"),
+    "spoken": ("改打电话", "called instead"),
     "turned_off": ("已退订", "turned off"),
     "refused": ("数据不符", "refused"),
 }

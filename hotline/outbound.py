@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from desk.ami import Ami, AmiFault
+from desk.ami import Ami, AmiEvent, AmiFault
 from desk.board import Board
 from desk.callbacks import CallBack, CallBacks, Dial, GiveUp, Missed, Rules, Wait, decide, outcome_of
 from desk.tables import queue_visits
@@ -39,6 +39,7 @@ DAY = timedelta(days=1)
 PEOPLE = "people"  # the timetable of a queue that has none of its own name
 _CALL = re.compile(r"out-(code|callback|reminder)-(.+)")
 _REASONS: Mapping[str, Missed] = {"no_answer": "no_answer", "busy": "busy"}
+_CAUSES: Mapping[str, Missed] = {"17": "busy", "18": "no_answer", "19": "no_answer", "21": "busy"}  # 21: they declined
 
 Answer = tuple[str, Mapping[str, Any]]
 Ask = Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]
@@ -106,16 +107,31 @@ class Outbound:
         call_backs.rules = self._rules
         self._me = f"node-{secrets.token_hex(6)}"
         self._up: frozenset[str] = frozenset()
-        self._ringing: dict[str, asyncio.Task[Missed | None]] = {}  # by call id
+        self._ringing: dict[str, asyncio.Task[None]] = {}  # by call id
         self._gone: set[str] = set()  # calls that were not up the last time
         self._missed: dict[str, Missed] = {}  # why calls that we saw ring were not picked up
+        self._listener: asyncio.Task[None] | None = None
         self.answers: Mapping[str, Ask] = {"read_out": self._read_out, "answered": self._answered}
+
+    def start(self) -> None:
+        """Begin to hear how calls end."""
+        self._listener = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
         """Forget what rings: the next process finds it in the exchange."""
-        for task in self._ringing.values():
+        tasks = [*self._ringing.values(), *([self._listener] if self._listener else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._ringing.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        """The answer to an originate does not tell busy from broken; the end of its channel does."""
+        async for batch in self._ami.events():
+            for event in batch:
+                if isinstance(event, AmiEvent) and event.name == "Hangup":
+                    call, cause = event.fields.get("Uniqueid", ""), event.fields.get("Cause", "")
+                    if call in self._ringing and cause in _CAUSES:
+                        self._missed[call] = _CAUSES[cause]
 
     # voice codes
 
@@ -253,8 +269,8 @@ class Outbound:
         task = self._ringing[call] = asyncio.create_task(self._ring(purpose, number, call))
         task.add_done_callback(lambda _: self._ringing.pop(call, None))
 
-    async def _ring(self, purpose: str, number: str, call: str) -> Missed | None:
-        """Why nobody answered, as far as it is known."""
+    async def _ring(self, purpose: str, number: str, call: str) -> None:
+        """Ring up, and remember why nobody answered, as far as it is known."""
         log.info("outgoing_call", call=call, purpose=purpose)
         try:
             began = await self._ami.originate(
@@ -268,14 +284,13 @@ class Outbound:
             )
         except (AmiFault, ValueError) as fault:  # whether it rings is for the exchange to say: see `_follow_up`
             log.warning("outgoing_call_unsure", call=call, fault=type(fault).__name__)
-            return None
+            return
         missed = None if began.reached else _REASONS.get(began.reason, "failed")
         if missed and purpose == "code":
             PLACED.labels(purpose, missed).inc()
         elif missed:
-            self._missed[call] = missed
+            self._missed.setdefault(call, missed)
         log.info("outgoing_call_began", call=call, how=missed or "answered")
-        return missed
 
 
 def parsed(call: str) -> tuple[str, str]:

@@ -126,14 +126,14 @@ def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
 
 
 def _outbound(ground: Ground, text: TextService, desk: Desk, telephones: Telephones) -> Outbound:
-    """Calls that we place; with an exchange, codes can be spoken."""
+    """Calls that we place; with an exchange, codes can be spoken, and land lines reminded."""
     settings = ground.settings
     outbound = Outbound(
         telephones.ami, telephones.board, ground.engine, desk.call_backs, text.codes.spoken,
         settings.outbound, settings.callbacks, lambda: desk.calendar(),
     )  # fmt: skip
     if telephones.ami.configured:
-        text.codes.call = outbound.code
+        text.codes.call, text.reminders.speak = outbound.code, desk.call_backs.remind
     return outbound
 
 
@@ -145,6 +145,7 @@ async def _open_exchange(
     telephones.board.told.append(partial(live.tell, "board"))
     await telephones.start()
     stack.push_async_callback(telephones.stop)
+    outbound.start()
     dialler = Housekeeper([Chore("call", TICK_SECONDS, outbound.tick)])
     dialler.start()
     stack.push_async_callback(dialler.stop)

@@ -39,6 +39,15 @@ def recipient(raw: str, abroad: frozenset[str] = frozenset()) -> str:
     return number
 
 
+def land_line(raw: str) -> str:
+    """The normalised number of a mainland land line, which can be called but not texted; empty for anything else."""
+    try:
+        number = normalise(raw)
+    except NotAPhone:
+        return ""
+    return number if number.startswith("0") and 10 <= len(number) <= 12 else ""
+
+
 @lru_cache(65536)
 def _mobile_range(prefix: str) -> bool:
     """Whether mobiles begin with these 7 digits; asking the number plan costs a hundred times as much as a text may."""

@@ -5,7 +5,7 @@ where it was. What is once is the message's key, so that a run may be repeated w
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from sms import metrics
 from sms.errors import Refused
 from sms.messages import Message
 from sms.notices import NO_MOBILE, phone_of
+from sms.numbers import land_line
 from sms.outbox import key_hash
 from sms.reminder_kinds import KINDS, REMINDERS
 from sms.sender import Sender, Wish
@@ -31,6 +32,7 @@ from sms.timing import HOME
 log = structlog.get_logger(__name__)
 
 CLIENT = "reminders"  # whose messages these are
+Speak = Callable[[str, str, str], Awaitable[bool]]  # number, words, key: call and tell; False: asked for before
 _LEASE = timedelta(minutes=2)  # a run nobody has taken further for so long is somebody else's
 
 
@@ -43,6 +45,7 @@ class Counts:
     repeated: int = 0  # reminded of this very thing before
     no_phone: int = 0
     turned_off: int = 0
+    spoken: int = 0  # no mobile, but a land line: called
     refused: int = 0  # the ledger's values do not fit the template
 
 
@@ -58,13 +61,17 @@ class Run:
 
 
 class Reminders:
-    """Does the day's reminders. Any number of processes may: each run is one's at a time."""
+    """Does the day's reminders. Any number of processes may: each run is one's at a time.
+
+    `speak` has a land line called and told; None: there is no telephone.
+    """
 
     def __init__(
         self, store: Store, sender: Sender, ledger: Ledger | None, at: time | None, kinds: frozenset[ReminderKind]
     ) -> None:
         self.store, self.sender = store, sender
         self._ledger, self._at, self._kinds = ledger, at, kinds
+        self.speak: Speak | None = None
 
     async def tick(self) -> None:
         """Do what is due today and not done; for the housekeeper. Without an hour to do it at, nothing is."""
@@ -150,6 +157,7 @@ class Reminders:
         """One page into the outbox, and the cursor after it: both or neither."""
         counts = Counts(**asdict(run.counts))
         messages = self._messages(run.kind, run.day, page.occasions, counts)
+        await self._speak(run, page.occasions, counts)
         async with self.store.write() as connection:
             wanted = await self._wanted(connection, messages, counts)
             added = await self.sender.outbox.add_within(connection, wanted) if wanted else []
@@ -179,6 +187,23 @@ class Reminders:
                 counts.refused += 1
                 log.warning("reminders.refused", kind=kind, reason=fault.reason)
         return messages
+
+    async def _speak(self, run: Run, occasions: Sequence[Occasion], counts: Counts) -> None:
+        """Have those called who cannot be texted; once for their key, so a page may be gone through again."""
+        for occasion in occasions if self.speak else ():
+            number = land_line(phone_of(occasion.person))
+            if not (self.speak and number):
+                continue
+            wish = _wish(run.kind, run.day, number, occasion)
+            try:
+                text = self.sender.template(wish.template).render(wish.params).text
+            except Refused as fault:
+                log.warning("reminders.refused", kind=run.kind, reason=fault.reason)
+                continue
+            counts.no_phone -= 1
+            fresh = await self.speak(number, text.replace("本短信", "本次提醒"), f"{wish.client} {wish.key}")
+            counts.spoken += fresh
+            counts.repeated += not fresh
 
     async def _wanted(self, connection: AsyncConnection, messages: Sequence[Message], counts: Counts) -> list[Message]:
         """Those who have not turned this kind of notice off."""

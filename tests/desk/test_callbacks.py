@@ -182,6 +182,15 @@ async def test_a_reminder_is_kept_once_for_its_key(call_backs: CallBacks, clock:
         assert not any("贷款" in str(row) for row in await connection.execute(select(table)))
 
 
+async def test_a_wrong_number_is_reminded_of_nothing_more(call_backs: CallBacks) -> None:
+    assert await call_backs.remind(PHONE, "提醒", "1")
+    (due,) = await call_backs.due(NOW)
+    await call_backs.claim(due.id, "node")
+    await call_backs.answered(due.id, 1, "wrong_number")
+    assert not await call_backs.remind(PHONE, "提醒", "2") and await call_backs.remind(OTHER, "提醒", "2")
+    assert (await call_backs.ask(PHONE)).fresh, "but who asks is called"
+
+
 @pytest.mark.parametrize("pressed", ["refused", "wrong_number"])
 async def test_who_wants_no_call_gets_none(call_backs: CallBacks, clock: Clock, pressed: Any) -> None:
     id = (await call_backs.ask(PHONE)).request.id

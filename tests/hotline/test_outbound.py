@@ -118,6 +118,7 @@ async def town(engine: AsyncEngine, clock: Clock, privacy: Privacy, **settings: 
                 CallBackSettings(), Calendar, clock,
             )  # fmt: skip
             await board.start()
+            outbound.start()
             await until(board, lambda: board.exchange == "connected")
             yield Town(asterisk, outbound, call_backs, board)
             await outbound.stop()
@@ -199,13 +200,27 @@ async def test_only_so_many_lines(engine: AsyncEngine, clock: Clock, privacy: Pr
         assert len(here.originated) <= 1 and await here.dialled()
 
 
-@pytest.mark.parametrize(("reason", "outcome"), [("5", "busy"), ("3", "no_answer"), ("0", "failed"), ("8", "failed")])
+@pytest.mark.parametrize(
+    ("reason", "cause", "outcome"),
+    [
+        ("5", "", "busy"),
+        ("3", "", "no_answer"),
+        ("0", "", "failed"),
+        ("8", "34", "failed"),
+        ("0", "17", "busy"),  # the channel's end knows better
+        ("0", "19", "no_answer"),
+        ("1", "21", "busy"),
+    ],
+)
 async def test_why_it_was_not_picked_up_is_kept(
-    engine: AsyncEngine, clock: Clock, privacy: Privacy, reason: str, outcome: str
+    engine: AsyncEngine, clock: Clock, privacy: Privacy, reason: str, cause: str, outcome: str
 ) -> None:
     async with town(engine, clock, privacy) as here:
         id = (await here.call_backs.ask(PHONE, queue="loan")).request.id
         await here.outbound.tick()
+        await here.dialled()
+        if cause:
+            here.asterisk.exchange.tell("Hangup", Uniqueid=f"out-callback-{id}-1", Cause=cause)
         await here.ends(f"out-callback-{id}-1", reason)
         await settled(here, id, outcome)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund import demo, occasions
+from fund.demo.tables import EMPLOYER
 from fund.ledger import Ledger, LedgerAway
 from hotline.database import open_database
 from sms import templates as template_files
@@ -228,3 +229,25 @@ async def test_without_a_ledger(house: House) -> None:
     await reminders.tick()
     with pytest.raises(LedgerAway):
         await reminders.now("due")
+
+
+async def test_who_has_a_land_line_is_called(store: Store, tmp_path: Path) -> None:
+    called: dict[str, tuple[str, str]] = {}
+
+    async def speak(number: str, text: str, key: str) -> bool:
+        fresh = key not in called
+        called[key] = (number, text)
+        return fresh
+
+    ledger = open_database(f"sqlite+aiosqlite:///{tmp_path / 'landlines.db'}")
+    await demo.create(ledger, TODAY)
+    async with ledger.begin() as connection:
+        await connection.execute(update(EMPLOYER).values(handler_phone="051185212579"))
+    house = House(store, ledger)
+    house.reminders.speak = speak
+    first = await house.reminders.now("behind")
+    again = await house.reminders.now("behind")
+    await ledger.dispose()
+    assert (first.spoken, first.no_phone, again.spoken) == (first.found, 0, 0) and again.repeated == first.found > 0
+    assert {number for number, _ in called.values()} == {"051185212579"} and len(called) == first.found
+    assert await house.sent() == [] and all("短信" not in text for _, text in called.values())
