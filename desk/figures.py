@@ -222,7 +222,7 @@ class Figures:
         visit = queue_visits.c
         answered, waited = visit.answered_at.is_not(None), seconds_between(_entered(), visit.answered_at)
         quick, lost = and_(answered, waited <= PROMISED_SECONDS), and_(~answered, visit.how == "hung_up")
-        within = and_(period.holds(visit.entered_at), visit.how != "moved")
+        within = and_(_WAITED, period.holds(visit.entered_at), visit.how != "moved")
         query = select(visit.queue, func.count(), _count(answered), _count(quick), _count(lost)).where(within)
         middle = dict(map(tuple, await connection.execute(medians(visit.queue, waited, (within,), queue_visits))))
         rows = [(*row, middle.get(row[0])) for row in await connection.execute(query.group_by(visit.queue))]
@@ -238,6 +238,9 @@ class Figures:
 
 _RATINGS = ("satisfied", "fair", "unsatisfied")
 _ENDED = calls.c.ended_at.is_not(None)
+PLACED = "out-%"  # the ids of calls that we placed: the figures are of those who call us
+_CAME_IN = ~calls.c.id.like(PLACED)
+_WAITED = ~queue_visits.c.call_id.like(PLACED)
 
 
 def _with_people() -> ColumnElement[bool]:
@@ -249,7 +252,8 @@ def _with_people() -> ColumnElement[bool]:
 async def _calls(connection: AsyncConnection, period: Period, now: datetime) -> dict[str, float | None]:
     length = func.avg(seconds_between(calls.c.started_at, calls.c.ended_at))
     query = select(func.count(), _count(_ENDED), _count(and_(_ENDED, _with_people())), length)
-    total, ended, people, seconds = (await connection.execute(query.where(period.holds(calls.c.started_at)))).one()
+    query = query.where(_CAME_IN, period.holds(calls.c.started_at))
+    total, ended, people, seconds = (await connection.execute(query)).one()
     return {"calls": total, "automatic": _share(ended - people, ended), "call_seconds": seconds}
 
 
@@ -258,7 +262,7 @@ async def _repeats(connection: AsyncConnection, period: Period, now: datetime) -
     rows = (
         select(calls.c.started_at, earlier.label("earlier"))
         .where(calls.c.started_at >= period.since - timedelta(days=REPEAT_DAYS), calls.c.started_at < period.until)
-        .where(calls.c.caller_masked != "")
+        .where(_CAME_IN, calls.c.caller_masked != "")
         .subquery()
     )
     again = and_(
@@ -271,7 +275,7 @@ async def _repeats(connection: AsyncConnection, period: Period, now: datetime) -
 
 async def _visits(connection: AsyncConnection, period: Period, now: datetime) -> dict[str, float | None]:
     visit, entered = queue_visits.c, _entered()
-    within = and_(period.holds(visit.entered_at), visit.how != "moved")
+    within = and_(_WAITED, period.holds(visit.entered_at), visit.how != "moved")
     over, answered = or_(visit.answered_at.is_not(None), visit.left_at.is_not(None)), visit.answered_at.is_not(None)
     waited = seconds_between(entered, visit.answered_at)
     in_time, lost = and_(answered, waited <= PROMISED_SECONDS), and_(~answered, visit.how == "hung_up")
@@ -327,7 +331,7 @@ async def _by(
 ) -> dict[Any, tuple[int, int]]:
     """Calls, and those that went to people, by `group`."""
     query = select(group.label("what"), func.count(), _count(_with_people())).select_from(source)
-    rows = await connection.execute(query.where(period.holds(calls.c.started_at)).group_by(group))
+    rows = await connection.execute(query.where(_CAME_IN, period.holds(calls.c.started_at)).group_by(group))
     return {what: (total, people) for what, total, people in rows}
 
 

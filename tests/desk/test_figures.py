@@ -115,6 +115,10 @@ async def filled(engine: AsyncEngine, rows: Mapping[Any, list[Any]]) -> Figures:
             ]},
             {"asked": 1, "answered": 1, "in_time": 0, "answer_seconds": 70, "lost": 0},
         ),
+        (  # whom we called did not call us
+            {calls: [a_call("1"), a_call("out-callback-a-1", caller="a", minutes=9)], queue_visits: [a_visit("out-callback-a-1", 1)]},
+            {"calls": 1, "automatic": 1, "repeat": 0, "asked": 0},
+        ),
         (  # (2 + 1) of 4
             {surveys: [
                 {"call_id": str(n), "at": BEGIN, "rating": rating, "agent": "", "queue": "", "topic": ""}

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from desk.callbacks import CallBacks
 from hotline.database import open_database
 from hotline.settings import Settings
 from hotline.text import open_text
@@ -221,3 +222,28 @@ async def test_a_service_that_dies_calls_nobody_twice_and_forgets_nobody(
 def die(running: Running) -> None:
     running.stop(signal.SIGKILL)
     running.start()
+
+
+async def test_a_reminder_is_heard_by_whoever_pressed(exchange: Exchange, tmp_path: Path) -> None:
+    running, asterisk = exchange
+    words, number = "您的住房公积金借款将于三月五日还款。", "051185212579"
+    async with telephone(tmp_path, asterisk, number) as phone:
+        await connected(running)
+        settings = Settings(_env_file=None, home=running.home)  # type: ignore[call-arg]
+        engine = open_database(settings.own_database_url)
+        assert await CallBacks(engine, settings.privacy()).remind(number, words, "due 1")
+        await engine.dispose()
+        await phone.until("CALL_ESTABLISHED", 30)
+        ((id,),) = rows(running, "SELECT id FROM call_backs WHERE purpose = 'reminder'")
+        call, reached = f"out-reminder-{id}-1", "SELECT 1 FROM call_steps WHERE call_id = ? AND node = ?"
+        await until(lambda: rows(running, reached, call, "outbound/reminder"))
+        await asyncio.sleep(2)
+        await phone.press("1")
+        await phone.until("CALL_CLOSED", 60)
+        await closed(running, id, "reached")
+    assert tries(running, id) == [("person", "reached")]
+    assert rows(running, reached, call, "outbound/message") and words not in running.log()
+    heard = hearing.listen(
+        phone.heard(), {"who": sound(running, said("您好，这里是镇江市住房公积金管理中心，有一条与您有关的提醒。"))}
+    )
+    assert [one.name for one in heard] == ["who"]
