@@ -33,7 +33,7 @@ class NotPossible(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What signing in came to; `staff_id` when it is `ok`."""
+    """What signing in came to; `staff_id`: who has this name, 0 for nobody."""
 
     outcome: Outcome
     staff_id: int = 0
@@ -106,13 +106,13 @@ class Accounts:
         except NotPossible:
             name = "?"
         spent = await self._tries.count(name, address, at)
-        if spent is None:
-            return SignedIn("locked")
         query = select(staff.c.id, staff.c.password_hash).where(staff.c.name == name, staff.c.disabled_at.is_(None))
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).first()
+        if spent is None:
+            return SignedIn("locked", row.id if row else 0)
         if not await self._passwords.matches(row.password_hash if row else None, password) or row is None:
-            return SignedIn("wrong")
+            return SignedIn("wrong", row.id if row else 0)
         await self._tries.forgive(name, address, spent)
         return SignedIn("ok", row.id)
 

@@ -121,7 +121,7 @@ class Visit:
         await self.door.trail.write(self.at, self.name, action, subject, detail, self.address)
 
     async def look(self, action: str, subject: str) -> None:
-        """A look at personal data, in the trail before it is shown."""
+        """A look at personal data, in the trail before it is shown; or a refusal, however often it is asked for."""
         await self.door.trail.look(self.at, self.name, action, subject, self.address)
 
 
@@ -172,10 +172,10 @@ async def _guarded(visit: Visit, page: Page) -> web.StreamResponse:
     if page.role and visit.session is None:
         return _sign_in(visit, page)
     if page.role and not visit.may(page.role):
-        await visit.note("denied", f"{page.method} {page.path}")
+        await visit.look("denied", f"{page.method} {page.path}")
         return visit.show("fault.html", 403, word="denied")
     if page.method == "POST" and not await _form_is_ours(visit):
-        await visit.note("forged", f"{page.method} {page.path}")
+        await visit.look("forged", f"{page.method} {page.path}")
         return visit.show("fault.html", 403, word="forged")
     try:
         return await page.run(visit)

@@ -19,7 +19,7 @@ class Trail:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._looked: dict[tuple[str, str, str], float] = {}
+        self._looked: dict[tuple[str, str, str, str], float] = {}
 
     async def write(
         self, at: datetime, name: str, action: str, subject: str = "", detail: str = "", address: str = ""
@@ -31,7 +31,7 @@ class Trail:
 
     async def look(self, at: datetime, name: str, action: str, subject: str, address: str) -> None:
         """A look at personal data; the same eyes on the same thing within five minutes are one look."""
-        key, now = (name, action, subject), time.monotonic()
+        key, now = (name, action, subject, address), time.monotonic()
         if now - self._looked.get(key, float("-inf")) < SAME_LOOK_SECONDS:
             return
         await self.write(at, name, action, subject, address=address)

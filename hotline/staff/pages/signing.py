@@ -20,7 +20,10 @@ def pages(accounts: Accounts) -> list[Page]:
         tried = await accounts.sign_in(name, form.get("password", "")[:200], visit.address, visit.at)
         if tried.outcome != "ok":
             word = "sign_in_locked" if tried.outcome == "locked" else "sign_in_failed"
-            await visit.note(word, name)
+            if tried.outcome == "wrong" and tried.staff_id:
+                await visit.note(word, name)
+            else:  # a name nobody has is not kept: it may be a password; and strangers must not fill the trail
+                await visit.look(word, name if tried.staff_id else "")
             return _form(visit, 403 if tried.outcome == "locked" else 401, tried.outcome, name, form.get("next", ""))
         await visit.door.sessions.end(visit.token)
         visit.token = await visit.door.sessions.begin(tried.staff_id, visit.language, visit.at)

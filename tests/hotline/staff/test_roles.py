@@ -160,11 +160,15 @@ async def test_what_does_not_fit_is_told(desk: Office, form: dict[str, str], tol
     assert told in admin.text and "<script>" not in admin.text
 
 
-async def test_names_typed_at_the_door_are_escaped_in_the_trail(desk: Office) -> None:
+async def test_names_typed_at_the_door_are_escaped_and_those_in_the_trail_too(desk: Office) -> None:
+    image = "<img src=x onerror=alert(1)>"
     mallory = desk.browser()
-    await mallory.sign_in("<img src=x onerror=alert(1)>")
-    assert "<img" not in mallory.text
+    await mallory.sign_in(image)
+    assert "&lt;img" in mallory.text and "<img" not in mallory.text
     admin = await desk.signed_in("administrator")
+    await admin.get("/trail")
+    assert "img src" not in admin.text, "nobody has this name, so it is not kept"
+    await desk.staff.door.trail.write(desk.now, "", "sign_in_failed", image)
     await admin.get("/trail")
     assert "&lt;img" in admin.text and "<img" not in admin.text
     await admin.get("/trail?name=%22%3E%3Cscript%3E&before=1'--")
