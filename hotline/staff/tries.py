@@ -1,5 +1,6 @@
 """Guesses at passwords, counted before they are compared, for the name tried and for the address they come from."""
 
+import ipaddress
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -63,5 +64,14 @@ class Tries:
         """The digests to count under, and how many tries each may have; the name's first."""
         return {
             self._privacy.digest("staff name", name): MOST_BY_NAME,
-            self._privacy.digest("staff address", address): MOST_BY_ADDRESS,
+            self._privacy.digest("staff address", neighbourhood(address)): MOST_BY_ADDRESS,
         }
+
+
+def neighbourhood(address: str) -> str:
+    """What one guesser may have to choose from: an IPv4 address, or a whole /64 of IPv6."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if ip.version == 4 else str(ipaddress.ip_network((int(ip), 64), strict=False))

@@ -105,6 +105,15 @@ async def test_guessing_at_many_names_locks_the_address(desk: Office) -> None:
     assert (await sign_in("wang", PASSWORD, "10.0.0.8", desk.now)).outcome == "ok"
 
 
+async def test_a_guesser_with_a_network_of_addresses_is_one_guesser(desk: Office) -> None:
+    await desk.member("wang", "agent")
+    sign_in = desk.staff.accounts.sign_in
+    for n in range(MOST_BY_ADDRESS):
+        await sign_in(f"nobody{n}", PASSWORD, f"2001:db8::{n:x}", desk.now)
+    assert (await sign_in("wang", PASSWORD, "2001:db8::ffff:1", desk.now)).outcome == "locked"
+    assert (await sign_in("wang", PASSWORD, "2001:db8:0:1::1", desk.now)).outcome == "ok"
+
+
 async def test_a_right_password_does_not_wash_off_guesses_at_others(desk: Office) -> None:
     await desk.member("wang", "agent")
     sign_in = desk.staff.accounts.sign_in
