@@ -260,9 +260,10 @@ class CallBacks:
         return [Try(row.n, row.began_at, row.by, row.ended_at, row.answered, row.outcome) for row in rows]
 
     async def called_since(self, digest: str, since: datetime) -> Sequence[datetime]:
-        """When a number was called, for whatever reason, the first time first."""
+        """When a number's telephone may have rung, for whatever reason, the first time first."""
         tried = call_back_tries.join(call_backs, call_backs.c.id == call_back_tries.c.call_back)
-        mine = (call_backs.c.number_digest == digest, call_back_tries.c.began_at > since)
+        rang = call_back_tries.c.outcome != "failed"
+        mine = (call_backs.c.number_digest == digest, call_back_tries.c.began_at > since, rang)
         began = select(call_back_tries.c.began_at).select_from(tried).where(*mine).order_by(call_back_tries.c.began_at)
         async with self._engine.connect() as connection:
             return (await connection.execute(began)).scalars().all()
@@ -337,8 +338,9 @@ class CallBacks:
             after: dict[str, Any] = {"next_try_at": now + self.rules.wait_after(row.tries)}
             if final:
                 after = {"closed_at": now, "outcome": outcome}
-            elif outcome == "no_agent":  # ours to mend, so it is none of their tries
-                after = {"next_try_at": now + self.rules.no_agent_wait, "tries": row.tries - 1}
+            elif outcome in ("no_agent", "failed"):  # ours to mend, so it is none of their tries
+                wait = self.rules.no_agent_wait if outcome == "no_agent" else self.rules.wait_after(1)
+                after = {"next_try_at": now + wait, "tries": row.tries - 1}
             changed = update(call_backs).where(call_backs.c.id == id)
             await connection.execute(changed.values(lease_by="", lease_until=None, **after))
 

@@ -39,7 +39,14 @@ DAY = timedelta(days=1)
 PEOPLE = "people"  # the timetable of a queue that has none of its own name
 _CALL = re.compile(r"out-(code|callback|reminder)-(.+)")
 _REASONS: Mapping[str, Missed] = {"no_answer": "no_answer", "busy": "busy"}
-_CAUSES: Mapping[str, Missed] = {"17": "busy", "18": "no_answer", "19": "no_answer", "21": "busy"}  # 21: they declined
+_CAUSES: Mapping[str, Missed] = {  # of a channel's end; what is not here failed on our side or the carrier's
+    "1": "no_answer",  # there is no such number
+    "17": "busy",
+    "18": "no_answer",
+    "19": "no_answer",
+    "21": "busy",  # they declined
+    "28": "no_answer",  # a number that cannot be
+}
 
 Answer = tuple[str, Mapping[str, Any]]
 Ask = Callable[[str, Mapping[str, Any], datetime], Awaitable[Answer]]
@@ -286,8 +293,8 @@ class Outbound:
             log.warning("outgoing_call_unsure", call=call, fault=type(fault).__name__)
             return
         missed = None if began.reached else _REASONS.get(began.reason, "failed")
-        if missed and purpose == "code":
-            PLACED.labels(purpose, missed).inc()
+        if purpose == "code":
+            PLACED.labels(purpose, missed or "answered").inc()
         elif missed:
             self._missed.setdefault(call, missed)
         log.info("outgoing_call_began", call=call, how=missed or "answered")

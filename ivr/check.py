@@ -16,7 +16,9 @@ from ivr.flow import (
     ASKED,
     ENTRIES,
     HOME_FILE,
+    LAST_RESORT_QUEUE,
     LISTENING,
+    OUTGOING_FILE,
     Flow,
     HoursNode,
     IdentifyNode,
@@ -372,6 +374,23 @@ def _unknown_queues(ground: Ground) -> Iterator[Fault]:
             yield ground.fault(node, place, zh, f'unknown queue "{name}"{en}; there are: {", ".join(known.queues)}')
 
 
+def _placed_calls(ground: Ground) -> Iterator[Fault]:
+    """A call of ours that nobody wrote words for only apologises; and only such a call knows whose people are asked."""
+    if OUTGOING_FILE in ground.sources:
+        for purpose in ENTRIES:
+            if not ground.flow.entry(purpose):
+                zh = f"没有节点 {purpose}:打出这种电话时只会道歉"
+                yield ground.sources[OUTGOING_FILE].fault(
+                    ("nodes",), zh, f"there is no {purpose}: such a call of ours only apologises", warning=True
+                )
+    for node, body in ground.flow.nodes.items():
+        placed = node.startswith(f"{OUTGOING_FILE}/")
+        if isinstance(body, TransferNode) and body.transfer == ASKED and not placed:
+            zh = f"transfer: {ASKED} 只在 {OUTGOING_FILE}.yaml 里有意义,别处等于 {LAST_RESORT_QUEUE}"
+            en = f"transfer: {ASKED} belongs in {OUTGOING_FILE}.yaml; elsewhere it is {LAST_RESORT_QUEUE}"
+            yield ground.fault(node, ("transfer",), zh, en, warning=True)
+
+
 def _test_queues(ground: Ground) -> Iterator[Fault]:
     """A test that speaks of a queue there is none of would prove nothing."""
     if ground.queues is None:
@@ -440,6 +459,7 @@ CHECKS = (
     _placeholders,
     _unknown_names,
     _unknown_queues,
+    _placed_calls,
     _test_queues,
     _comfort,
     _languages,

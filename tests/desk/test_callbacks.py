@@ -134,6 +134,18 @@ async def test_no_agent_is_no_try(call_backs: CallBacks, clock: Clock) -> None:
     assert [(each.n, each.outcome) for each in await call_backs.tries(id)] == [(1, "no_agent"), (2, "")]
 
 
+async def test_a_broken_trunk_is_no_try_of_theirs(call_backs: CallBacks, clock: Clock) -> None:
+    id = (await call_backs.ask(PHONE)).request.id
+    for _ in range(5):
+        await call_backs.claim(id, "node")
+        await call_backs.tried(id, "node", "failed")
+        assert await call_backs.due(clock.now) == []
+        clock.ahead(minutes=10)
+        (due,) = await call_backs.due(clock.now)
+    assert (due.tries, due.dialled) == (0, 5) and decide(due, clock.now, clock.now, 1) == Dial()
+    assert await call_backs.called_since(due.number_digest, hours(-1)) == [], "nor did their telephone ring"
+
+
 @pytest.mark.parametrize("outcome", [each for each in OUTCOMES if each != "no_answer"])
 async def test_a_final_outcome_closes(call_backs: CallBacks, outcome: Any) -> None:
     id = (await call_backs.ask(PHONE)).request.id

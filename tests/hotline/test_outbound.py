@@ -1,8 +1,10 @@
 """Calls that we place, against an exchange that does as it is told: when, how often, and what a crash leaves."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from fund.privacy import Privacy
 from hotline.migrations import upgrade
 from hotline.outbound import Hours, Outbound, callable_at, parsed
 from hotline.settings import CallBackSettings, OutboundSettings
+from ivr.flow import ENTRIES
 from ivr.tables import calls
 from sms.errors import TryLater
 from tests.desk.conftest import CHINA, Clock
@@ -76,6 +79,11 @@ def test_when_somebody_may_be_called(calendar: Calendar | None, queue: str, now:
 )
 def test_a_call_says_what_it_is_for(call: str, expected: tuple[str, str]) -> None:
     assert parsed(call) == expected
+
+
+def test_the_dialplan_knows_why_we_call_and_nothing_else() -> None:
+    dialplan = Path("deploy/asterisk/extensions.conf").read_text().partition("[outgoing]")[2].partition("\n[")[0]
+    assert {*re.findall(r"exten => ([^,]+),1", dialplan)} == {*ENTRIES, "s"}
 
 
 class Town:

@@ -198,6 +198,27 @@ def test_warnings_do_not_block() -> None:
     ]  # fmt: skip
 
 
+START = "  start: {menu: {1: {say: 人工, go: agent}}}\n"
+
+
+def test_calls_that_we_place_are_reached_and_say_whose_people_are_asked() -> None:
+    outbound = (
+        "title: 去电\nnodes:\n  code: {read_out: code, next: bye, nothing: bye}\n"
+        "  callback: {answered: person, next: people}\n  people: {transfer: asked, closed: bye}\n  bye: {hang_up: 再见}\n"
+    )
+    loaded = checked(START, outbound=outbound)
+    assert loaded.flow
+    assert [(fault.line, fault.zh) for fault in loaded.faults] == [(2, "没有节点 reminder:打出这种电话时只会道歉")]
+    elsewhere = checked("  start: {menu: {1: {say: 人工, go: asked}}}\n  asked: {transfer: asked}\n")
+    assert [fault.zh for fault in elsewhere.faults] == ["transfer: asked 只在 outbound.yaml 里有意义,别处等于 general"]
+
+
+def test_nobody_we_call_hears_an_account_without_its_pin() -> None:
+    outbound = "title: 去电\nnodes:\n  reminder: {report: balance, say: 余额, next: bye, unavailable: bye}\n  bye: {hang_up: 再见}\n"
+    loaded = checked(START, outbound=outbound)
+    assert loaded.flow is None and "没有先核实身份" in loaded.faults[0].zh
+
+
 def test_the_centres_own_people_are_never_rung_when_nobody_works() -> None:
     """Every way to a transfer asks the hours first, or comes from another transfer that found nobody, or from a call
     that we placed within them."""

@@ -20,7 +20,7 @@ from hotline.settings import Settings
 from hotline.text import open_text
 from ivr import audio
 from tests import hearing
-from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import CONFIG, SECRETS, Asterisk, NoAsterisk
 from tests.real.baresip import Baresip, NoBaresip, called
 from tests.real.running import Running
 from tests.real.spoken import said, sound
@@ -47,8 +47,10 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     }
     with ExitStack() as stack:
         running = Running(folder / "home", **settings)
+        # Nobody is at the trunk's address between two calls of the tests.
+        trunk = (CONFIG / "pjsip.conf").read_text().replace("qualify_frequency = 60", "qualify_frequency = 0")
         try:
-            asterisk = Asterisk(folder / "asterisk", running.agi_url)
+            asterisk = Asterisk(folder / "asterisk", running.agi_url, files={"pjsip.conf": trunk})
         except NoAsterisk as reason:
             pytest.skip(str(reason))
         running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
@@ -193,6 +195,9 @@ async def test_busy_and_no_answer_are_tried_again_and_then_given_up(exchange: Ex
         await phone.command("hangup")
         await closed(running, id, "no_answer")
         assert tries(running, id) == [("", "busy"), ("", "no_answer"), ("", "busy")]
+        assert (
+            rows(running, "SELECT id FROM calls WHERE id LIKE ? OR id NOT LIKE 'out-%'", f"out-callback-{id}-%") == []
+        )
 
 
 @pytest.mark.parametrize("moment", ["rings", "talks"])
@@ -217,6 +222,27 @@ async def test_a_service_that_dies_calls_nobody_twice_and_forgets_nobody(
         await phone.command("hangup")
         await closed(running, id, "reached")
         assert tries(running, id) == [("person", "reached")]
+
+
+async def test_whom_we_call_while_the_service_is_away_hears_an_apology_and_is_called_again(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    running, asterisk = exchange
+    async with telephone(tmp_path, asterisk, answers=False) as phone, desk(tmp_path, asterisk):
+        id = await ask(running)
+        await phone.until("CALL_INCOMING", 30)
+        await asyncio.to_thread(running.stop, signal.SIGKILL)
+        await phone.command("accept")
+        await phone.until("CALL_CLOSED", 30)
+        apology = audio.unwav((CONFIG / "sounds" / "sorry.wav").read_bytes())
+        hearing.assert_in_order(phone.heard(), [("sorry", apology)], whole=["sorry"])
+        await asyncio.to_thread(running.start)
+        await phone.until("CALL_INCOMING", 60)
+        await phone.command("accept")
+        await at_the_menu(running, f"out-callback-{id}-2")
+        await phone.press("3")
+        await closed(running, id, "wrong_number")
+        assert tries(running, id) == [("", "no_answer"), ("wrong_number", "wrong_number")]
 
 
 def die(running: Running) -> None:
