@@ -23,11 +23,11 @@ import numpy as np
 import uvloop
 
 from bench.caller import Script, Sign, Tally, Telephones, sign
+from fund.clock import china_now
 from fund.demo.people import Who, everybody
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from ivr.actions import Action, LookUp, Say
-from ivr.call import china_now
 from ivr.engine import step
 from ivr.events import Answered, Event, Keys, Started
 from ivr.flow import Flow

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, Integer, String, and_, case, column, func, literal, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from desk.order import CHINA, UNDONE
+from desk.order import UNDONE
 from desk.sql import china_day, china_hour, flow_file, medians, seconds_between
 from desk.tables import call_backs, queue_visits, surveys, work_orders
+from fund.clock import CHINA
 from fund.columns import Moment
 
 PROMISED_SECONDS = 15  # GB/T 33358-2016: a person answers within

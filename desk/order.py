@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo
 
-CHINA = ZoneInfo("Asia/Shanghai")
+from fund.clock import CHINA
+
 END_OF_WORK = time(18)  # something is due by then on its day
 
 Kind = Literal["message", "complaint", "suggestion", "consult"]

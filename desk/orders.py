@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from desk.database import insert_new, writing
 from desk.order import (
-    CHINA,
     KINDS,
     MOVES,
     STAMPS,
@@ -30,6 +29,7 @@ from desk.order import (
     new_number,
 )
 from desk.tables import work_order_changes, work_orders
+from fund.clock import CHINA
 from fund.privacy import Privacy, mask_number
 
 LONGEST_TEXT = 2000

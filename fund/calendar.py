@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo
 
 import chinese_calendar
 from chinese_calendar import constants
 
-CHINA = ZoneInfo("Asia/Shanghai")
+from fund.clock import CHINA
+
 Kind = Literal["working_days", "weekends", "holidays"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from desk.bulletin import Bulletin, BulletinRefused, Bulletins, faults_of
+from fund.clock import CHINA, china_now
 from hotline.database import open_database
 from hotline.logs import configure
 from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
-from ivr.call import CHINA, china_now
 from ivr.prompts import Prompts
 from ivr.reading import reading
 from ivr.utterance import said

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from fund.clock import CHINA
 from fund.ledger import Ledger, LedgerAway
 from hotline.settings import Settings
 from sms.errors import Refused
@@ -17,7 +18,6 @@ from sms.sender import Sender
 from sms.settings import ReminderKind
 from sms.store import Store
 from sms.templates import BadTemplates, load
-from sms.timing import HOME
 
 _TITLES = {
     "due": ("三天内还款", "payment due"),
@@ -100,7 +100,7 @@ async def _latest(reminders: Reminders, kind: ReminderKind | None, en: bool) -> 
     lines = []
     for run in await reminders.runs():
         if kind in (None, run.kind):
-            when = f"{run.done_at.astimezone(HOME):%H:%M}" if run.done_at else ("under way" if en else "未完成")
+            when = f"{run.done_at.astimezone(CHINA):%H:%M}" if run.done_at else ("under way" if en else "未完成")
             lines.append(f"{run.day}  {_TITLES[run.kind][en]:10}  {when}  {_told(run.counts, en)}")
     return lines
 

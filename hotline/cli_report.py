@@ -29,10 +29,10 @@ def report(name: str, first: datetime | None, last: datetime | None, as_csv: boo
 
 async def _report(name: str, first: datetime | None, last: datetime | None) -> Report:
     from desk.figures import Figures
+    from fund.clock import china_now
     from hotline.cli import settings
     from hotline.database import open_database
     from hotline.migrations import upgrade
-    from ivr.call import china_now
 
     days = reports.period(first and first.date(), last and last.date(), china_now().date())
     engine = open_database(settings().own_database_url)

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund import demo
+from fund.clock import china_now
 from fund.demo import DemoPerson
 from fund.pins import LIGHT, Pins
 from fund.privacy import Privacy
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.settings import Settings
-from ivr.call import china_now
 from sms.keys import SCOPES, Keys
 from sms.store import Store
 

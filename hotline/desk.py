@@ -13,10 +13,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.callbacks import CallBacks, Channel
-from desk.order import CHINA, UNDONE, News, Order, OrderRefused, Terms, Wanted, reminders
+from desk.order import UNDONE, News, Order, OrderRefused, Terms, Wanted, reminders
 from desk.orders import Orders
 from desk.surveys import Surveys
 from fund.calendar import PUBLIC, Calendar
+from fund.clock import CHINA
 from fund.phone import NotAPhone, is_mobile, normalise
 from fund.privacy import Privacy
 from hotline.settings import OrderSettings

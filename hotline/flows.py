@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from fund.calendar import unpublished, unpublished_words
+from fund.clock import china_now
 from fund.privacy import Privacy
 from fund.yaml_source import Fault
 from hotline.keywords import play_keywords, text_faults
@@ -16,7 +17,6 @@ from hotline.logs import configure
 from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
-from ivr.call import china_now
 from ivr.check import Ground
 from ivr.difference import differences
 from ivr.flow import Flow

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.calendar import published_days_left, unpublished
+from fund.clock import china_now
 from fund.ledger import Ledger
-from ivr.call import china_now
 from ivr.versions import FlowVersions
 
 CALENDAR_DAYS = Gauge("hotline_calendar_days", "Days from now for which the public holidays are known")

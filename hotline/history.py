@@ -14,11 +14,11 @@ from pathlib import Path
 
 from sqlalchemy import desc, select
 
+from fund.clock import CHINA, china_now
 from hotline.database import open_database
 from hotline.flows import load_files
 from hotline.migrations import upgrade
 from hotline.settings import Settings
-from ivr.call import CHINA, china_now
 from ivr.difference import differences
 from ivr.flow import Flow
 from ivr.loader import flow_paths, read_folder, version_of

@@ -23,7 +23,8 @@ from desk.ami import Ami, AmiEvent, AmiFault
 from desk.board import Board
 from desk.callbacks import CallBack, CallBacks, Dial, GiveUp, Missed, Rules, Wait, decide, outcome_of
 from desk.tables import queue_visits
-from fund.calendar import CHINA, Calendar
+from fund.calendar import Calendar
+from fund.clock import CHINA
 from hotline.settings import CallBackSettings, OutboundSettings
 from ivr.tables import calls
 from sms.errors import TryLater

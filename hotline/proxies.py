@@ -1,9 +1,10 @@
 """Whose request it is behind our own proxies: what anybody may write into a header is believed from them only."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
 
 from aiohttp import web
+
+from fund.networks import within
 
 
 def caller_address(request: web.Request, trusted: Sequence[str]) -> str:
@@ -11,13 +12,6 @@ def caller_address(request: web.Request, trusted: Sequence[str]) -> str:
     written = ",".join(request.headers.getall("X-Forwarded-For", ()))  # some proxies add a line of their own
     way = [part.strip() for part in written.split(",") if part.strip()]
     for hop in reversed([*way, request.remote or ""]):
-        if not _within(hop, trusted):
+        if not within(hop, trusted):
             return hop
     return request.remote or ""
-
-
-def _within(hop: str, networks: Sequence[str]) -> bool:
-    try:
-        return any(ip_address(hop) in ip_network(network) for network in networks)
-    except ValueError:
-        return False

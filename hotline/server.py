@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from desk.figures import Figures
+from fund.clock import china_now
 from fund.demo import DemoPerson
 from hotline import health, pages
 from hotline.api import callbacks as callbacks_api
@@ -34,7 +35,7 @@ from hotline.tapes import Tapes
 from hotline.text import TextService, open_text
 from hotline.text_world import TextWorld
 from hotline.voice import open_voice
-from ivr.call import Switchboard, china_now
+from ivr.call import Switchboard
 from ivr.way import queue_titles, titles
 from sms.housekeeping import Chore, Housekeeper
 

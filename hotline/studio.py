@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from fund.clock import china_now
 from hotline.flows import load_folder
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
-from ivr.call import china_now
 from ivr.intake import NotADelivery, delivery, examine
 from ivr.recordings import Recordings
 from ivr.script import Line, Saying, script, to_build, to_come

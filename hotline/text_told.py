@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fund.clock import CHINA
 from hotline.api.problems import DETAILS
 from sms.dead_letters import DeadLetter
 from sms.errors import Refused
@@ -11,7 +12,6 @@ from sms.figures import Figures
 from sms.segments import count
 from sms.settings import TextSettings
 from sms.templates import Template, Templates
-from sms.timing import HOME
 
 _REFUSALS = {
     "no_such_key": ("没有这个密钥，或已经注销。", "no such key, or it has ended"),
@@ -70,7 +70,7 @@ def _size(text: str, settings: TextSettings, language: str, *, longest: bool = F
 def figures(found: Figures, language: str) -> Iterator[str]:
     """The whole picture as tables."""
     zh = language == "zh"
-    since, until = (f"{at.astimezone(HOME):%Y-%m-%d %H:%M}" for at in (found.since, found.until))
+    since, until = (f"{at.astimezone(CHINA):%Y-%m-%d %H:%M}" for at in (found.since, found.until))
     yield f"{since} – {until}"
     yield from _table(
         ["通道", "服务商", "状态", "条数"] if zh else ["lane", "provider", "status", "texts"],
@@ -134,7 +134,7 @@ def callback_secret(language: str) -> str:
 
 def letter_line(each: DeadLetter) -> str:
     """A dead letter in a line."""
-    at = f"{each.dead_at.astimezone(HOME):%Y-%m-%d %H:%M}"
+    at = f"{each.dead_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
     facts = (each.id, at, each.status, each.reason or "-", each.lane, each.template or "-", each.client, each.to_masked)
     return "  ".join(facts)
 

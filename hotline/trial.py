@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from desk.bulletin import Bulletins
+from fund.clock import CHINA, china_now
 from fund.ledger import Ledger
 from fund.phone import caller_number
 from fund.pins import Pins
@@ -22,7 +23,7 @@ from hotline.tapes import Tapes
 from hotline.text import open_text
 from hotline.world import FundWorld
 from ivr import audio
-from ivr.call import CHINA, Switchboard, china_now
+from ivr.call import Switchboard
 from ivr.lines.keyboard import KeyboardLine
 from ivr.records import CallRecords
 from ivr.rehearsal import FixedFlow

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.clock import china_now
 from fund.privacy import Privacy
 from hotline.settings import Settings
 from hotline.tapes import Tapes
 from ivr.addresses import Addresses
-from ivr.call import Switchboard, china_now
+from ivr.call import Switchboard
 from ivr.lines import twilio_http
 from ivr.lines.twilio import Speak
 from ivr.lines.twilio_calls import TwilioVoice

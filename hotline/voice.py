@@ -13,6 +13,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.bulletin import Bulletins
+from fund.clock import china_now
 from fund.pins import Pins
 from hotline import demo, health, pages
 from hotline.database import open_database
@@ -26,7 +27,7 @@ from hotline.staff.live import Live
 from hotline.text import TextService
 from hotline.twilio import twilio_line
 from hotline.world import FundWorld
-from ivr.call import Switchboard, china_now
+from ivr.call import Switchboard
 from ivr.lines import asterisk, audio
 from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases

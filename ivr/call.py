@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import structlog
 
+from fund.clock import china_now
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Record, Say, Transfer
 from ivr.engine import step
 from ivr.events import (
@@ -38,18 +38,12 @@ from ivr.utterance import Utterance, fill
 from ivr.world import World
 
 log = structlog.get_logger()
-CHINA = ZoneInfo("Asia/Shanghai")
 PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
 BRINGS_BACK: dict[str, tuple[type, ...]] = {
     "keys": (Keys, Silence),
     "record": (Recorded,),
     "transfer": (TransferFailed, LeftQueue, Served),
 }
-
-
-def china_now() -> datetime:
-    """The moment, in the hotline's own time zone."""
-    return datetime.now(CHINA)
 
 
 @dataclass

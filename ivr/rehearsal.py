@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from fund.clock import CHINA
 from fund.phone import caller_number
 from fund.yaml_source import Fault, Source
 from ivr.actions import Listen, LookUp, Record, Say, Transfer
-from ivr.call import CHINA, Call, Switchboard
+from ivr.call import Call, Switchboard
 from ivr.events import Answered, Event, LeftQueue, Served, Started
 from ivr.flow import Flow, FlowTest, Step
 from ivr.keys import Keypad

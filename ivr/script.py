@@ -11,7 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from fund import codes
-from fund.calendar import CHINA, MonthDay
+from fund.calendar import MonthDay
+from fund.clock import CHINA
 from ivr import calling_back, leaving, rating, reading_out, speech
 from ivr.flow import (
     CallbackNode,

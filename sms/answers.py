@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from fund.clock import CHINA
 from fund.fields import REPORTS, Audience, ReportData, Value
 from fund.ledger import LedgerAway
 from sms.deciding import CallBack, Order, Peer, Query, Session, Silence, Switch, Tell, decide
@@ -18,7 +19,6 @@ from sms.keywords import Table
 from sms.opt_outs import ALL, switched
 from sms.report_texts import report_params
 from sms.templates import Templates
-from sms.timing import HOME
 
 NO_ACCOUNT = "0"  # stands for a number nobody has
 MOST_CHOICES = 9
@@ -139,7 +139,7 @@ def _switched(table: Table, peer: Peer, act: Switch, now: datetime) -> Answer:
     """Turned off or on, and confirmed once: again only when it changed something, or on another day."""
     off = switched(peer.off, act.kind, act.on)
     template = "opt_in_confirm" if act.on else "opt_out_confirm"
-    midnight = now.astimezone(HOME).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
     if act.quietly or (off == peer.off and peer.told((template,), midnight)):
         return Answer(off, why="switched")
     kind = table.file.kinds.get("all" if act.kind == ALL else act.kind)  # type: ignore[call-overload]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from fund.clock import CHINA
 from fund.fields import Value
 from sms.keyword_file import KeywordWritten
 from sms.keywords import Found, Table
 from sms.opt_outs import ALL
 from sms.plain import month_in, plain
-from sms.timing import HOME
 
 WRONG_ANSWERS = 2  # to an open question; then it is closed
 _UNKNOWN = ("reply_unknown", "reply_did_you_mean")
@@ -93,7 +93,7 @@ Act = Tell | Silence | Query | Switch | CallBack | Order
 
 def decide(table: Table, peer: Peer, text: str, now: datetime) -> Act:
     """What to do about a text. Pure: every text gets exactly one act."""
-    local, words = now.astimezone(HOME), plain(text)
+    local, words = now.astimezone(CHINA), plain(text)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     limits = table.file.limits
     if _AUTOMATIC.search(text):

@@ -11,6 +11,7 @@ from typing import Literal
 
 import structlog
 
+from fund.clock import CHINA
 from fund.ledger import Ledger, LedgerAway
 from fund.person import Person
 from fund.privacy import mask_number
@@ -21,7 +22,6 @@ from sms.messages import Status
 from sms.notice_facts import Event, Facts
 from sms.sender import Sender, Wish
 from sms.store import Store
-from sms.timing import HOME
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ class Notices:
         if await self._is_off(phone, event.type):
             return Told("turned_off")
         now = self.sender.outbox.clock()
-        params = await Facts(self._ledger, person, now.astimezone(HOME).date()).params(self._names(event.type), event)
+        params = await Facts(self._ledger, person, now.astimezone(CHINA).date()).params(self._names(event.type), event)
         wish = Wish(phone, event.type, params, client, _key(event) if event.key else None, account=person.account)
         try:
             message = self.sender.compose(wish)

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from fund.clock import CHINA
 from fund.yaml_source import Fault, Source
 from sms.answers import Answers, World
 from sms.deciding import Peer
 from sms.keyword_file import TextStep
 from sms.keywords import Table
 from sms.templates import Templates
-from sms.timing import HOME
 
 NewWorld = Callable[[], Awaitable[World]]
 
@@ -49,7 +49,7 @@ async def rehearse(table: Table, source: Source, templates: Templates, new_world
     """Play every test: (how many there are, what did not go as written)."""
     faults = []
     for number, test in enumerate(table.file.tests):
-        at = datetime.strptime(test.at, "%Y-%m-%d %H:%M").replace(tzinfo=HOME)
+        at = datetime.strptime(test.at, "%Y-%m-%d %H:%M").replace(tzinfo=CHINA)
         phone = Phone(table, templates, await new_world(), test.sender, at)
         got = ""
         for n, step in enumerate(test.steps):

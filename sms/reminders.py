@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fund.clock import CHINA
 from fund.ledger import Ledger, LedgerAway
 from fund.occasions import Occasion, Page
 from sms import metrics
@@ -27,7 +28,6 @@ from sms.sender import Sender, Wish
 from sms.settings import ReminderKind
 from sms.store import Store
 from sms.tables import message, opt_out, reminder_run
-from sms.timing import HOME
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class Reminders:
 
     async def tick(self) -> None:
         """Do what is due today and not done; for the housekeeper. Without an hour to do it at, nothing is."""
-        local = self._now().astimezone(HOME)
+        local = self._now().astimezone(CHINA)
         if self._at is None or self._ledger is None or local.time() < self._at:
             return
         for kind in KINDS:
@@ -85,12 +85,12 @@ class Reminders:
 
     def in_season(self) -> list[ReminderKind]:
         """What there is an occasion for today, whatever is set."""
-        today = self._now().astimezone(HOME).date()
+        today = self._now().astimezone(CHINA).date()
         return [kind for kind in KINDS if REMINDERS[kind].occasion_day(today)]
 
     async def now(self, kind: ReminderKind) -> Counts:
         """Do a kind now, whatever the hour and the day, from the beginning. Raises `LedgerAway`."""
-        today = self._now().astimezone(HOME).date()
+        today = self._now().astimezone(CHINA).date()
         day = REMINDERS[kind].occasion_day(today) or today
         run = await self._claim(kind, day, again=True)
         if run is None:
@@ -103,7 +103,7 @@ class Reminders:
 
     async def dry(self, kind: ReminderKind) -> Counts:
         """What `now` would do, without doing it. Raises `LedgerAway`."""
-        today = self._now().astimezone(HOME).date()
+        today = self._now().astimezone(CHINA).date()
         day, counts = REMINDERS[kind].occasion_day(today) or today, Counts()
         async for page in REMINDERS[kind].pages(self._there(), day, ""):
             messages = self._messages(kind, day, page.occasions, counts)

@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fund.clock import CHINA
 from fund.privacy import Unreadable, mask_number
 from sms import metrics, opt_outs
 from sms.answers import Answer, Answers
@@ -26,7 +27,6 @@ from sms.messages import Message, new_id
 from sms.sender import Sender, Wish
 from sms.store import Clock, Store, utc_now
 from sms.tables import audit, inbound, message, text_session
-from sms.timing import HOME
 
 log = structlog.get_logger(__name__)
 
@@ -177,7 +177,7 @@ class Replies:
     async def _peers(self, connection: AsyncConnection, hashes: Set[bytes]) -> dict[bytes, Peer]:
         """What is known of these phones, but for their numbers."""
         now = self.clock()
-        midnight = now.astimezone(HOME).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
         since = min(midnight.astimezone(now.tzinfo), now - timedelta(minutes=10))
         told = message.c.to_hash.in_(hashes)
         ours = select(message.c.to_hash, message.c.template, message.c.created_at).where(

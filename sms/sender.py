@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from fund.clock import CHINA
 from sms import metrics
 from sms.errors import Refused
 from sms.messages import Message
@@ -13,7 +14,6 @@ from sms.outbox import Added, Outbox
 from sms.segments import count
 from sms.settings import TextSettings
 from sms.templates import Template, Templates
-from sms.timing import HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Sender:
 
     def _once(self, template: Template, to: str, text: str, now: datetime) -> str:
         """What two notices have in common that nobody should get twice on one day, whoever asked for them."""
-        return f"{now.astimezone(HOME):%Y-%m-%d} {template.id} {to} {text}" if template.lane == "notice" else ""
+        return f"{now.astimezone(CHINA):%Y-%m-%d} {template.id} {to} {text}" if template.lane == "notice" else ""
 
 
 def signed(template: Template, text: str) -> str:

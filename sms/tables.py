@@ -3,7 +3,6 @@
 Numbers and texts are sealed (`fund.privacy`); `*_hash` columns are keyed digests to look them up by. All times are UTC.
 """
 
-
 from sqlalchemy import (
     Column,
     Date,
@@ -150,9 +149,7 @@ inbound = Table(
     Column("state", String(10), nullable=False, comment="new, answered, ignored, failed"),
     Index("inbound_from", "from_hash", "received_at"),
 )
-Index(
-    "inbound_new", inbound.c.id, sqlite_where=inbound.c.state == "new", postgresql_where=inbound.c.state == "new"
-)
+Index("inbound_new", inbound.c.id, sqlite_where=inbound.c.state == "new", postgresql_where=inbound.c.state == "new")
 
 inbound_part = Table(
     "inbound_part",

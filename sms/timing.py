@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
+from fund.clock import CHINA
 from sms.messages import Quiet
 
-HOME = ZoneInfo("Asia/Shanghai")
 ADVERTISING = (time(8), time(21))  # by regulation, whatever is configured
 
 TRIES = 6
@@ -30,7 +29,7 @@ def allowed_at(moment: datetime, quiet: Quiet, day: Day | None) -> datetime:
     if quiet == "none" or day is None:
         return moment
     start, end = ADVERTISING if quiet == "advertising" else (day.start, day.end)
-    local = moment.astimezone(HOME)
+    local = moment.astimezone(CHINA)
     if start <= local.time() < end:
         return moment
     opens = local.replace(hour=start.hour, minute=start.minute, second=0, microsecond=0)
@@ -64,4 +63,4 @@ def finished_at(start: datetime, count: int, rate: float, quiet: Quiet, day: Day
 
 def _closes(moment: datetime, quiet: Quiet, day: Day) -> datetime:
     end = ADVERTISING[1] if quiet == "advertising" else day.end
-    return moment.astimezone(HOME).replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
+    return moment.astimezone(CHINA).replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)

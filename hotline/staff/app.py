@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.clock import china_now
 from fund.pins import OWASP, Cost
 from fund.privacy import Privacy
 from hotline.settings import Settings
@@ -21,7 +22,6 @@ from hotline.staff.passwords import Passwords
 from hotline.staff.render import Renderer
 from hotline.staff.sessions import Sessions
 from hotline.staff.trail import Trail
-from ivr.call import china_now
 
 STATIC = Path(__file__).parent / "static"
 FIRST_NAME = "admin"

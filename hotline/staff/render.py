@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fund.clock import CHINA
 from hotline.staff import words
 from hotline.staff.pages import NAVIGATION
 from hotline.staff.roles import TITLES
-from ivr.call import CHINA
 
 if TYPE_CHECKING:
     from hotline.staff.page import Visit

@@ -25,9 +25,10 @@ from typing import Any, TypeVar
 
 import structlog
 
+from fund.clock import china_now
 from fund.phone import caller_number
 from ivr.actions import Listen, Record, Say, Transfer
-from ivr.call import Switchboard, china_now
+from ivr.call import Switchboard
 from ivr.events import Event, LeftQueue, Served, Started, TransferFailed
 from ivr.flow import LAST_RESORT_QUEUE
 from ivr.keys import Keypad

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from fund.clock import china_now
 from ivr.actions import Say
-from ivr.call import Switchboard, china_now
+from ivr.call import Switchboard
 from ivr.events import Event, Recorded
 from ivr.lines import twilio_waiting, twiml
 from ivr.lines.twilio import Speak, TwilioLine

@@ -3,7 +3,6 @@
 What is not signed is refused without a word. Our own fault is answered with a person's number, never with an error.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +17,7 @@ from twilio.request_validator import (
     get_signature_algorithm,
 )
 
+from fund.networks import within
 from ivr.addresses import AddressRefused
 from ivr.lines import twiml
 from ivr.lines.twilio_asked import ENDED, Asked
@@ -39,7 +39,7 @@ class Gate:
     def __init__(self, settings: TwilioVoiceSettings, public_url: str, trusted_proxies: Sequence[str]) -> None:
         self._account = settings.account_sid
         self._public = public_url.rstrip("/")
-        self._proxies = [ipaddress.ip_network(each, strict=False) for each in trusted_proxies]
+        self._proxies = trusted_proxies
         token, key = settings.auth_token.get_secret_value(), settings.shared_key.get_secret_value()
         self._by_token, self._by_key = RequestValidator(token), RequestValidator(key or token)
 
@@ -65,16 +65,9 @@ class Gate:
 
     def _bases(self, request: web.Request) -> list[str]:
         host = request.headers.get("X-Forwarded-Host", "")
-        if not (host and self._trusted(request.remote or "")):
+        if not (host and within(request.remote or "", self._proxies)):
             return [self._public]
         return [self._public, f"{request.headers.get('X-Forwarded-Proto', 'https')}://{host}"]
-
-    def _trusted(self, remote: str) -> bool:
-        try:
-            address = ipaddress.ip_address(remote)
-        except ValueError:
-            return False
-        return any(address in network for network in self._proxies)
 
 
 def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> list[web.RouteDef]:

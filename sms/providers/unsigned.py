@@ -4,11 +4,12 @@ Their webhook address is `https://…/providers/NAME/receipts?secret=…`; both 
 """
 
 import hmac
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from fund.networks import within
 from sms.errors import Forged
 from sms.providers.base import Posted, ProviderSettings
 
@@ -32,13 +33,5 @@ def authenticate(settings: UnsignedSettings, posted: Posted) -> None:
     given = parse_qs(urlsplit(posted.url).query).get("secret", [""])[0]
     if not hmac.compare_digest(given.encode(), settings.webhook_secret.get_secret_value().encode()):
         raise Forged("secret")
-    if settings.allowed and not _inside(posted.remote, settings.allowed):
+    if settings.allowed and not within(posted.remote, settings.allowed):
         raise Forged("address")
-
-
-def _inside(address: str, networks: list[str]) -> bool:
-    try:
-        caller = ip_address(address)
-    except ValueError:
-        return False
-    return any(caller in ip_network(network) for network in networks)

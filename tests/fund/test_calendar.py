@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fund import calendar
-from fund.calendar import CHINA, Calendar, Days, Season, Spans, Timetable, add_working_days, is_working_day
+from fund.calendar import Calendar, Days, Season, Spans, Timetable, add_working_days, is_working_day
+from fund.clock import CHINA
 from fund.hours import read_hours
 from fund.yaml_source import parse
 

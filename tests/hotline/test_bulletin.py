@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fund.clock import CHINA
 from hotline.bulletins import NoSuchTime, ending, when
 from hotline.cli import main
 from ivr import audio
-from ivr.call import CHINA
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=CHINA)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from fund.clock import china_now
 from hotline.server import Hotline
 from hotline.world import FundWorld
 from ivr.actions import LookUp
-from ivr.call import china_now
 from tests.service import service
 
 BOUND, NO_PIN, NOBODY = "321000001", "321000010", "321999999"  # accounts: one with a phone, one without a PIN

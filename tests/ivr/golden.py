@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from fund.clock import CHINA
 from ivr.actions import Action, Entered, HangUp, Listen, LookUp, Missed, Record, Say, Transfer
-from ivr.call import CHINA
 from ivr.engine import step
 from ivr.events import (
     Answered,

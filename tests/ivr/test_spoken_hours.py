@@ -4,7 +4,8 @@ from datetime import date, datetime
 
 import pytest
 
-from fund.calendar import CHINA, Calendar, Season, Timetable
+from fund.calendar import Calendar, Season, Timetable
+from fund.clock import CHINA
 from ivr.flow import Flow, FlowFile
 from ivr.speech import Language, When, joined, speak
 from ivr.spoken_hours import hours_words

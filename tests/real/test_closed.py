@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.call import china_now
+from fund.clock import china_now
 from ivr.loader import load, read_folder
 from ivr.utterance import Utterance, fill, placeholders
 from ivr.utterance import said as fixed
@@ -32,9 +32,7 @@ def closed(folder: Path) -> Path:
     flows, today = always_open(folder), china_now().date()
     day_after = today + timedelta(days=1)
     hours = (flows / "hours.yaml").read_text("utf-8")
-    (flows / "hours.yaml").write_text(
-        f"{hours}closures: [{{from: {today}, to: {day_after}, reason: 检修}}]\n", "utf-8"
-    )
+    (flows / "hours.yaml").write_text(f"{hours}closures: [{{from: {today}, to: {day_after}, reason: 检修}}]\n", "utf-8")
     return flows
 
 

@@ -18,9 +18,10 @@ from playwright.async_api import Browser, Page, expect
 from sqlalchemy import insert
 
 from desk.tables import queue_visits
+from fund.clock import CHINA, china_now
 from hotline.database import open_database
 from hotline.server import Hotline
-from ivr.call import CHINA, Call, china_now
+from ivr.call import Call
 from ivr.records import CallRecords
 from ivr.state import State
 from tests.real.chromium import chromium

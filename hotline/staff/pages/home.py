@@ -5,10 +5,10 @@ from datetime import datetime, time
 from aiohttp import web
 
 from desk.order import UNDONE, Wanted
+from fund.clock import CHINA
 from hotline.staff.page import Page, Visit
 from hotline.staff.pages.agent import EXCHANGE
 from hotline.staff.parts import Parts
-from ivr.call import CHINA
 
 TILES = ("今日来电", "正在等待", "未办结工单", "超期工单", "等待回拨")
 

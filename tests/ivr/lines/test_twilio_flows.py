@@ -10,13 +10,14 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.clock import CHINA
 from fund.phone import caller_number
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.tapes import Tapes
 from ivr.actions import LookUp
-from ivr.call import CHINA, Switchboard
+from ivr.call import Switchboard
 from ivr.events import Answered
 from ivr.flow import FlowTest, Step
 from ivr.lines.keyboard import KeyboardLine
