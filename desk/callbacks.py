@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from desk.database import insert_new, writing
+from desk.database import writing
 from desk.tables import call_back_tries, call_backs
+from fund.inserts import insert_new
 from fund.privacy import Privacy, mask_number
 
 Channel = Literal["voice", "sms", "api", "staff"]

@@ -2,10 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
@@ -23,9 +20,3 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
         await connection.commit()
-
-
-def insert_new(engine: AsyncEngine, table: Table) -> Any:
-    """`INSERT` that leaves alone what is already there: its `rowcount` tells which of the two it was."""
-    insert = sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
-    return insert.on_conflict_do_nothing()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from desk.database import insert_new, writing
+from desk.database import writing
 from desk.order import (
     KINDS,
     MOVES,
@@ -30,6 +30,7 @@ from desk.order import (
 )
 from desk.tables import work_order_changes, work_orders
 from fund.clock import CHINA
+from fund.inserts import insert_new
 from fund.privacy import Privacy, mask_number
 
 LONGEST_TEXT = 2000

@@ -8,8 +8,9 @@ from typing import Literal, get_args
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from desk.database import insert_new, writing
+from desk.database import writing
 from desk.tables import surveys
+from fund.inserts import insert_new
 
 Rating = Literal[
     "satisfied",  # 满意

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.picture import Visit
 from desk.tables import queue_visits
+from fund.inserts import put_into
 
-_KEYS = ("call_id", "entered_at")
 _OLDEST = timedelta(days=1)  # an open row older than that is of a call that ended while nobody watched
 
 
@@ -24,10 +23,7 @@ class Visits:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(queue_visits)
-        changed = {column.name: column for column in statement.excluded if column.name not in _KEYS}
-        self._put = statement.on_conflict_do_update(index_elements=list(_KEYS), set_=changed)
+        self._put = put_into(engine, queue_visits, ("call_id", "entered_at"))
 
     async def write(self, visits: Sequence[Visit]) -> None:
         """Keep these visits as they are now; of several states of one the last counts."""

@@ -7,15 +7,15 @@ not be written stays in memory and is written when the database is back.
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import String, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.inserts import put_into
 from fund.privacy import Privacy, Unreadable, mask_number
 from fund.statements import Rows, Statement, write
 from ivr.call import Call
@@ -41,9 +41,8 @@ class CallRecords:
 
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
-        insert_ = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-        self._put_call = Rows(_upsert(insert_(calls), ("id",)), calls.c.keys())
-        self._put_step = Rows(_upsert(insert_(call_steps), ("call_id", "n")), call_steps.c.keys())
+        self._put_call = Rows(put_into(engine, calls, ("id",)), calls.c.keys())
+        self._put_step = Rows(put_into(engine, call_steps, ("call_id", "n")), call_steps.c.keys())
         self._put_note = Rows(insert(audit), [column.name for column in audit.c if column.name != "id"])
         self._calls: dict[str, dict[str, Any]] = {}
         self._under_way: dict[str, dict[str, Any]] = {}  # what is being written this moment
@@ -233,8 +232,3 @@ async def forget_callers(engine: AsyncEngine, before: datetime) -> None:
 def _who(state: State) -> str:
     """What the people who take the call may need to know of it when its state is gone."""
     return json.dumps({"caller": state.caller, **(state.person or {})}, ensure_ascii=False)
-
-
-def _upsert(statement: Any, keys: Sequence[str]) -> Any:
-    changed = {column.name: column for column in statement.excluded if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)

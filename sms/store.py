@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Insert, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from fund.inserts import insert_into, insert_new
 from fund.privacy import Privacy
 from sms.writer import Writer
 
@@ -89,15 +89,14 @@ class Store:
     def insert_new(self, table: Table) -> Any:
         """`INSERT` that leaves alone what is already there."""
         if table.name not in self._insert_new:
-            insert = sqlite.insert(table) if self.sqlite else postgresql.insert(table)
-            self._insert_new[table.name] = insert.on_conflict_do_nothing()
+            self._insert_new[table.name] = insert_new(self.engine, table)
         return self._insert_new[table.name]
 
-    def upsert(self, table: Table, keys: list[str], **columns: Any) -> Insert:
+    def upsert(self, table: Table, keys: list[str], **columns: Any) -> Any:
         """`INSERT` that overwrites the row with the same `keys`."""
-        insert = sqlite.insert(table) if self.sqlite else postgresql.insert(table)
         changed = {name: value for name, value in columns.items() if name not in keys}
-        return insert.values(**columns).on_conflict_do_update(index_elements=keys, set_=changed)
+        insert = insert_into(self.engine, table).values(**columns)
+        return insert.on_conflict_do_update(index_elements=keys, set_=changed)
 
     def digest(self, purpose: str, value: str) -> bytes:
         """16 bytes that stand for `value` in a look-up column."""

@@ -12,10 +12,10 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from fund.inserts import insert_into
 from fund.privacy import Privacy, Unreadable
 from ivr.tables import twilio_turns
 
@@ -60,7 +60,7 @@ class Turns:
 
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
-        self._insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._insert = insert_into(engine, twilio_turns)
 
     async def claim(self, call_id: str, n: int, now: datetime) -> Claim:
         """Take a turn, or learn what became of it."""
@@ -73,7 +73,7 @@ class Turns:
         async def take(connection: AsyncConnection) -> Claim:
             if n and await _changed(connection, onward.values(n=n, claimed_at=now, answer=None, done=False)):
                 return Claim("ours")
-            if await _changed(connection, self._insert(twilio_turns).values(fresh).on_conflict_do_nothing()):
+            if await _changed(connection, self._insert.values(fresh).on_conflict_do_nothing()):
                 if not n:
                     await connection.execute(delete(twilio_turns).where(row.claimed_at < now - KEPT, row.over))
                 return Claim("ours")
@@ -116,7 +116,7 @@ class Turns:
 
     async def close(self, call_id: str, now: datetime) -> None:
         """Nothing happens to the call any more, were it heard of or not."""
-        put = self._insert(twilio_turns).values(call_id=call_id, n=0, claimed_at=now, done=True, over=True)
+        put = self._insert.values(call_id=call_id, n=0, claimed_at=now, done=True, over=True)
         put = put.on_conflict_do_update(index_elements=["call_id"], set_={"done": True, "over": True, "answer": None})
         await self._asked(lambda connection: _changed(connection, put))
 
