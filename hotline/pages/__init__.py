@@ -1,12 +1,13 @@
 """The pages people open in a browser: the start page and the browser phone. Nothing is loaded from outside."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from fund.phone import caller_number
 from ivr.call import Switchboard
@@ -51,9 +52,15 @@ def bind_phone(
     async def who(_: web.Request) -> web.Response:
         return web.json_response({"people": list(people)})
 
-    async def call(request: web.Request) -> web.StreamResponse:
-        return await _call(request, switchboard, partial(BrowserLine, address=address, tapes=tapes))
+    open_sockets: set[web.WebSocketResponse] = set()
 
+    async def call(request: web.Request) -> web.StreamResponse:
+        return await _call(request, switchboard, partial(BrowserLine, address=address, tapes=tapes), open_sockets)
+
+    async def let_go(_: web.Application) -> None:
+        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in set(open_sockets)))
+
+    app.on_shutdown.append(let_go)  # an open page would hold up the end of the service for seconds
     app.router.add_get("/phone/people", who)
     app.router.add_get("/phone/call", call)
 
@@ -66,20 +73,25 @@ def _page(path: Path) -> Any:
 
 
 async def _call(
-    request: web.Request, switchboard: Switchboard, new_line: Callable[[web.WebSocketResponse], BrowserLine]
+    request: web.Request,
+    switchboard: Switchboard,
+    new_line: Callable[[web.WebSocketResponse], BrowserLine],
+    open_sockets: set[web.WebSocketResponse],
 ) -> web.StreamResponse:
     if not _same_site(request):
         raise web.HTTPForbidden(text="calls are made from our own page")
     socket = web.WebSocketResponse(heartbeat=20, max_msg_size=MOST_BYTES)
     await socket.prepare(request)
-    caller = await _caller(socket)
-    if caller is None:
+    open_sockets.add(socket)
+    try:
+        caller = await _caller(socket)
+        if caller is not None:
+            line = new_line(socket)
+            async with line.reading():
+                await switchboard.connect(line, f"browser-{secrets.token_hex(8)}", caller)
         await socket.close()
-        return socket
-    line = new_line(socket)
-    async with line.reading():
-        await switchboard.connect(line, f"browser-{secrets.token_hex(8)}", caller)
-    await socket.close()
+    finally:
+        open_sockets.discard(socket)
     return socket
 
 

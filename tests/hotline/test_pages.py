@@ -1,5 +1,6 @@
 """The start page, and the browser phone: only in the demo unless it is asked for, since it calls as any number."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -32,3 +33,15 @@ async def test_the_text_side_alone_has_a_start_page_too(tmp_path: Path) -> None:
         status, start = await status_and_text(hotline.port, "/")
     assert status == 200 and 'href="/sandbox"' in start
     assert 'href="/phone"' not in start and 'href="/staff"' not in start
+
+
+async def test_an_open_browser_phone_hears_that_the_service_stops(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, home=tmp_path, port=0, agi_port=0)  # type: ignore[call-arg]
+    async with aiohttp.ClientSession() as session:
+        async with open_hotline(settings, with_demo=True) as hotline:
+            socket = await session.ws_connect(f"http://127.0.0.1:{hotline.port}/phone/call")
+            await socket.send_json({"caller": "13900000001"})
+            assert (await socket.receive_json())["say"]
+            ended = asyncio.create_task(socket.receive())
+        await ended
+    assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
