@@ -1,6 +1,7 @@
 """`hotline`: the command line. Each command is a few lines; the work is done by the packages."""
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -22,7 +23,18 @@ def settings() -> Settings:
         raise click.ClickException("\n".join(faults_of(wrong))) from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Says in one line, without the driver's twenty, that a database does not answer."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ConnectionError as fault:
+            told = f"连不上，请检查 HOTLINE_DATABASE_URL 和 HOTLINE_FUND_URL：{fault}"
+            raise click.ClickException(told) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The machine behind 0511-12329 and 12329."""
 
@@ -46,6 +58,7 @@ def serve(demo: bool, only: str | None) -> None:
     import uvloop
 
     from hotline.demo import line
+    from hotline.ground import NoDatabase
     from hotline.logs import configure
     from hotline.server import Hotline, serve_until_told
     from ivr.versions import NoFlow
@@ -73,10 +86,11 @@ def serve(demo: bool, only: str | None) -> None:
         raise click.ClickException(f"flows/ 有错误，无法启动：\n{faults}") from None
     except (BadTemplates, BadKeywords) as faults:
         raise click.ClickException(f"短信模板或关键词有错误，无法启动：\n{faults}") from None
+    except NoDatabase as fault:
+        raise click.ClickException(f"数据库打不开，请检查 HOTLINE_DATABASE_URL 和磁盘空间：{fault}") from None
     except OSError as fault:
-        raise click.ClickException(
-            f"{fault.strerror or fault}（端口 {chosen.port} 或 {chosen.agi_port} 被占用？）"
-        ) from None
+        taken = f"（端口 {chosen.port} 或 {chosen.agi_port} 被占用？）" if fault.errno == errno.EADDRINUSE else ""
+        raise click.ClickException(f"{fault}{taken}") from None
 
 
 @main.command()

@@ -43,6 +43,30 @@ def _webhook_secret(written: SecretStr) -> SecretStr:
     return written
 
 
+def _pepper(written: SecretStr) -> SecretStr:
+    if 0 < len(written.get_secret_value()) < 32:
+        raise ValueError("32 or more random characters")
+    return written
+
+
+def _fernet_keys(written: SecretStr) -> SecretStr:
+    try:
+        [Fernet(key.strip()) for key in written.get_secret_value().split(",") if written.get_secret_value()]
+    except ValueError:
+        raise ValueError("Fernet keys: 32 random bytes in URL-safe base64 each, separated by commas") from None
+    return written
+
+
+def _database(written: str) -> str:
+    if written and not written.startswith(DATABASES):
+        raise ValueError(f"an address that begins with {' or '.join(DATABASES)}")
+    return written
+
+
+DATABASES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
+DatabaseAddress = Annotated[str, AfterValidator(_database)]
+Pepper = Annotated[SecretStr, AfterValidator(_pepper)]
+FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
 Network = Annotated[str, AfterValidator(_network)]
 HttpAddress = Annotated[str, AfterValidator(_http)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
@@ -106,8 +130,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: list[Network] = Field([], description="addresses whose X-Forwarded-* headers are believed")
 
-    database_url: str = Field("", description="our own tables; empty: SQLite in home")
-    fund_url: str = Field("", description="the ledger's views, read-only; empty: the demo ledger in home")
+    database_url: DatabaseAddress = Field("", description="our own tables; empty: SQLite in home")
+    fund_url: DatabaseAddress = Field("", description="the ledger's views, read-only; empty: the demo ledger in home")
     ledger_limit_seconds: float = Field(3.0, gt=0, description="a slower ledger counts as absent")
 
     flows: Path = Field(Path("flows"), description="the menus")
@@ -141,8 +165,8 @@ class Settings(BaseSettings):
     seat_webhook_secret: WebhookSecret = Field(SecretStr(""), description="whsec_ and 32 random bytes in base64")
     seat_webhook_full: bool = Field(False, description="tell number, name and account unmasked")
 
-    pepper: SecretStr = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
-    encryption_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
+    pepper: Pepper = Field(SecretStr(""), description="32+ random characters; PINs, codes and look-ups depend on it")
+    encryption_keys: FernetKeys = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
 
     twilio_voice: TwilioVoiceSettings = Field(
         TwilioVoiceSettings(), description="a third telephone line; HOTLINE_TWILIO_VOICE__ACCOUNT_SID and so on"
@@ -211,4 +235,5 @@ def faults_of(wrong: ValueError) -> list[str]:
     return [
         f"HOTLINE_{'__'.join(str(part).upper() for part in error['loc'])}: {error['msg']}"
         for error in wrong.errors(include_input=False, include_url=False)
+        if error["type"] != "default_factory_not_called"  # a default that waits for a setting told already
     ]

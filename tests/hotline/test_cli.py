@@ -131,6 +131,36 @@ def test_serve_says_when_a_port_is_taken(home: Path) -> None:
     assert done.returncode == 1 and port in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"HOTLINE_DATABASE_URL": "postgresql+asyncpg://u:s3cret@127.0.0.1:1/x"}, "HOTLINE_DATABASE_URL"),
+        ({"HOTLINE_DATABASE_URL": "mysql://u:s3cret@127.0.0.1/x"}, "postgresql+asyncpg://"),
+        ({"HOTLINE_FUND_URL": "oracle://u:s3cret@127.0.0.1/x"}, "HOTLINE_FUND_URL"),
+        ({"HOTLINE_PROMPTS": "/nowhere"}, "/nowhere/"),
+        ({"HOTLINE_HOME": "/dev/null/nowhere"}, "/dev/null/nowhere"),
+    ],
+)
+def test_serve_names_what_it_cannot_start_with(home: Path, environment: dict[str, str], told: str) -> None:
+    done = hotline(home, "serve", "--demo", **{"HOTLINE_PORT": "0", "HOTLINE_AGI_PORT": "0"} | environment)
+    assert done.returncode == 1 and told in done.stderr
+    for untrue in ("端口", "Traceback", "s3cret"):
+        assert untrue not in done.stderr
+
+
+def test_any_command_says_in_a_line_that_the_database_is_away(home: Path) -> None:
+    done = hotline(home, "versions", HOTLINE_DATABASE_URL="postgresql+asyncpg://u:s3cret@127.0.0.1:1/x")
+    assert done.returncode == 1 and "HOTLINE_DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr and "s3cret" not in done.stderr
+
+
+def test_keys_that_are_none_are_told_with_everything_else(home: Path) -> None:
+    wrong = {"HOTLINE_PORT": "s3cret", "HOTLINE_PEPPER": "s3cret", "HOTLINE_ENCRYPTION_KEYS": "s3cret"}
+    told = hotline(home, "check", **wrong).stderr
+    assert all(f"{name}: " in told for name in wrong)
+    assert "HOTLINE_PUBLIC_URL" not in told and "s3cret" not in told
+
+
 def test_keys_are_kept_for_the_owner_only(home: Path) -> None:
     hotline(home, "demo")
     kept = list((home / "keys").iterdir())
