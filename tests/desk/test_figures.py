@@ -91,6 +91,10 @@ async def filled(engine: AsyncEngine, rows: Mapping[Any, list[Any]]) -> Figures:
             ]},
             {"calls": 4, "automatic": 2 / 3, "call_seconds": 120, "repeat": 0},
         ),
+        (  # somebody tried the menus in a terminal
+            {calls: [a_call("1"), a_call("2", minutes=1) | {"line": "keyboard"}]},
+            {"calls": 1, "automatic": 1, "call_seconds": 60, "repeat": 0},
+        ),
         (  # it went on to a survey, but there were people in between
             {calls: [a_call("1", "finished")], queue_visits: [a_visit("1", 5)]},
             {"automatic": 0},
