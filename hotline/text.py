@@ -170,11 +170,15 @@ class TextService:
             Chore("join parts", 20, self.inbox.join_late),
             Chore("remind", 60, self.reminders.tick),
             Chore("forget sessions", 600, self.replies.forget_sessions),
-            Chore("measure", 15, lambda: measure(store)),
+            Chore("measure", 15, self._measure),
             Chore("remove old", day, lambda: remove_old(store, settings.keep_days, settings.keep_text_days)),
         ]
         pulled = [provider for provider in self.providers.values() if provider.pull_seconds]
         return chores + [Chore(f"pull {each.name}", each.pull_seconds or 60, self._pull(each)) for each in pulled]
+
+    async def _measure(self) -> None:
+        self.router.measure()
+        await measure(self.store)
 
     def _pull(self, provider: Provider) -> Any:
         async def pull() -> None:

@@ -24,4 +24,3 @@ REMINDERS = Counter("sms_reminders_total", "Occasions to remind somebody, by wha
 KEYWORDS_REFUSED = Gauge("sms_keywords_refused", "1 while flows/sms.yaml has a fault and the last good one is used")
 REPLIES = Counter("sms_replies_total", "What people's texts were answered with", ["template"])
 CODES = Counter("sms_codes_total", "Verification codes by what became of them", ["purpose", "event"])
-COST = Counter("sms_cost_fen_total", "Estimated cost of texts the providers took", ["client", "template"])

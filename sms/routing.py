@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 
+from sms import metrics
 from sms.breaker import Breaker
 from sms.errors import NotSent, OutcomeUnknown, TryLater
 from sms.gate import Gate
@@ -78,6 +79,11 @@ class Router:
         if operator and provider in self.providers:
             breaker = self._breakers(provider, operator)[1]
             breaker.took() if delivered else breaker.failed(time.monotonic())
+
+    def measure(self) -> None:
+        """Whom we leave alone now, for the metrics."""
+        for (provider, operator), breaker in self.breakers.items():
+            metrics.BREAKER.labels(provider, operator).set(breaker.state == "open")
 
     def _breakers(self, provider: str, operator: str) -> list[Breaker]:
         """The provider's own, and the one of the operator behind it."""

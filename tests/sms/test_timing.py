@@ -1,15 +1,18 @@
 """Quiet hours, back-off, breakers: decisions as tables."""
 
+import random
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from sms.breaker import Breaker
 from sms.errors import Refused
 from sms.messages import Quiet
 from sms.numbers import operator_of, recipient
-from sms.settings import TextSettings
+from sms.routing import Router
+from sms.settings import Route, TextSettings
 from sms.timing import Day, allowed_at, next_try
 
 # local time is UTC+8
@@ -118,3 +121,13 @@ def test_operators_by_prefix() -> None:
 def test_there_is_a_night_as_soon_as_texts_reach_people(given: dict[str, Any], day: Day | None) -> None:
     assert TextSettings(**given).day() == day
     assert day or allowed_at(NIGHT, "advertising", day) == NIGHT
+
+
+def test_the_metrics_tell_whom_we_leave_alone() -> None:
+    router = Router({}, [Route(providers=["sandbox"])], random.Random(0))
+    router.breakers["sandbox", ""] = breaker = Breaker(in_a_row=1)
+    router.measure()
+    assert REGISTRY.get_sample_value("sms_breaker_open", {"provider": "sandbox", "operator": ""}) == 0
+    breaker.failed(0.0)
+    router.measure()
+    assert REGISTRY.get_sample_value("sms_breaker_open", {"provider": "sandbox", "operator": ""}) == 1
