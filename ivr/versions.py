@@ -124,5 +124,8 @@ class FlowVersions:
             now = self._signature()
             if now != seen and now == settling:
                 seen = now
-                await self._take_up()
+                try:
+                    await self._take_up()
+                except Exception as fault:  # the folder is watched on, and the last good flow stays
+                    log.exception("flows_not_read", fault=type(fault).__name__)
             settling = now

@@ -91,8 +91,9 @@ class TwilioVoice:
 
     async def stop(self) -> None:
         """Let the turns under way come to their end; a message whose recording has not come is settled later."""
-        for waiting in self._parting.values():
+        for waiting in (parting := [*self._parting.values()]):
             waiting.cancel()
+        await asyncio.gather(*parting, return_exceptions=True)
         tasks = {turn.task for turn in self._here.values() if turn.task and not turn.task.done()}
         if tasks:
             await asyncio.wait(tasks, timeout=5)

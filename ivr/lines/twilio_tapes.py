@@ -97,12 +97,17 @@ class TwilioTapes:
         except OSError:
             pass  # not here yet
         try:
-            sound = audio.prepared(*audio.read(await self._ready(url)))
-            await asyncio.to_thread(self._tapes.save, name, audio.wav(sound))
+            seconds = await asyncio.to_thread(self._save, name, await self._ready(url))
             await self._remove(url)
         except (aiohttp.ClientError, TimeoutError, OSError, audio.NotAudio) as fault:
             log.error("twilio_recording_not_brought", tape=name, fault=type(fault).__name__)
             return None
+        return seconds
+
+    def _save(self, name: str, wav: bytes) -> float:
+        """In a thread: as we keep it, its seconds."""
+        sound = audio.prepared(*audio.read(wav))
+        self._tapes.save(name, audio.wav(sound))
         return audio.seconds(sound)
 
     async def _ready(self, url: str) -> bytes:

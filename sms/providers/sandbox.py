@@ -46,7 +46,9 @@ class Sandbox(Provider):
 
     async def _tell(self) -> None:
         """Receipts in batches, as carriers do; the first ones may well come before the answer is written down."""
-        while self._delivered:
-            batch, self._delivered = self._delivered, []
-            await self._take([Receipt("delivered", ref, reason="DELIVRD") for ref in batch], [])
-        self._telling = None
+        try:
+            while self._delivered:
+                batch, self._delivered = self._delivered, []
+                await self._take([Receipt("delivered", ref, reason="DELIVRD") for ref in batch], [])
+        finally:
+            self._telling = None
