@@ -68,15 +68,15 @@ FIGURES: Mapping[str, Figure] = {
         f"{PROMISED_SECONDS} 秒接听率", "share", f"坐席接听的来电中，从进入队列起 {PROMISED_SECONDS} 秒内接听的比例。"
     ),
     "answer_seconds": Figure("接听等待（中位数）", "seconds", "坐席接听的来电从进入队列到接听的秒数的中位数。"),
-    "lost": Figure("流失率", "share", "进入人工队列后，来电人在接听前挂机的比例；改为回拨、留言、短信的不算流失。"),
+    "lost": Figure("流失率", "share", "进入人工队列后，来电人在接听前挂机的比例；改为回电、留言、短信的不算流失。"),
     "estimate_error": Figure("等待预估误差", "seconds", "预估等待与实际等待之差的绝对值的中位数；只计坐席接听的来电。"),
     "rated": Figure("参评人数", "count", "在通话后评价的人数；未按键或挂机的是未评价，不计入满意率。"),
     "satisfied": Figure("满意率", "share", "（满意 + 基本满意）÷ 参评人数。"),
     "complaints": Figure("投诉率", "share", "期间登记的投诉工单数 ÷ 期间的来电数。"),
     "orders": Figure("工单", "count", "期间登记的工单。"),
     "late": Figure("工单超期比例", "share", "期间登记的工单中，答复晚于期限、或已过期限仍未答复的比例。"),
-    "call_backs": Figure("回拨请求", "count", "期间提出的回拨请求。"),
-    "kept": Figure("回拨完成率", "share", "已结束的回拨请求中，联系上来电人的比例；来电人自己取消的不计。"),
+    "call_backs": Figure("回电请求", "count", "期间提出的回电请求。"),
+    "kept": Figure("回电完成率", "share", "已结束的回电请求中，联系上来电人的比例；来电人自己取消的不计。"),
 }
 NODE_COLUMNS: Mapping[str, str] = {
     "entered": "进入的次数。",

@@ -69,7 +69,7 @@ def test_csv_is_for_people() -> None:
     assert rows == [
         ["指标", "数值", "说明"],
         ["满意率", "0.75", "（满意 + 基本满意）÷ 参评人数。"],
-        ["回拨完成率", "", FIGURES["kept"].meaning],
+        ["回电完成率", "", FIGURES["kept"].meaning],
     ]
     topics = reports.as_csv(Report("topics", MARCH, ("topic", "calls", "people"), [("loan", 1, 0)]), {"loan": "=贷款"})
     assert "'=贷款,1,0" in topics, "a name is no formula"

@@ -9,7 +9,7 @@ NAVIGATION: list[tuple[str, str, Role]] = [
     ("/queues", "队列", "viewer"),
     ("/calls", "来电", "agent"),
     ("/orders", "工单", "agent"),
-    ("/callbacks", "回拨", "agent"),
+    ("/callbacks", "回电", "agent"),
     ("/bulletin", "公告", "supervisor"),
     ("/figures", "统计", "viewer"),
     ("/people", "人员", "administrator"),

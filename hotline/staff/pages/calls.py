@@ -27,7 +27,7 @@ STOPS = {
     "transfer": "转人工",
     "text": "发短信",
     "message": "留言",
-    "callback": "预约回拨",
+    "callback": "预约回电",
     "survey": "评价",
     "order": "查询工单",
 }

@@ -10,7 +10,7 @@ from hotline.staff.page import Page, Visit
 from hotline.staff.pages.agent import EXCHANGE
 from hotline.staff.parts import Parts
 
-TILES = ("今日来电", "正在等待", "未办结工单", "超期工单", "等待回拨")
+TILES = ("今日来电", "正在等待", "未办结工单", "超期工单", "等待回电")
 
 
 def pages(parts: Parts) -> list[Page]:
