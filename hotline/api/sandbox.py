@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from fund.privacy import Unreadable
 from hotline.api.problems import Problem
@@ -63,7 +64,10 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
             sender = recipient(texted.sender)
         except (ValidationError, Refused):
             return Problem(422, "bad_number").response()
-        await text.take(names[0], [], [Inbound(sender, texted.text, id=texted.id or new_id())])
+        try:
+            await text.take(names[0], [], [Inbound(sender, texted.text, id=texted.id or new_id())])
+        except SQLAlchemyError:
+            return Problem(503, "unavailable", retry_after=2).response()
         return web.json_response({"status": "taken"}, status=202)
 
     app.router.add_get("/sandbox", page)
