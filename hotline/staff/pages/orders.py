@@ -36,9 +36,22 @@ MOST_TEXT = 2000
 
 
 def pages(parts: Parts, accounts: Accounts, live: Live) -> list[Page]:
-    orders = parts.desk.orders
+    """The list, and one order with whatever may be done about it."""
+    these = _OrderPages(parts, accounts, live)
+    return [
+        Page("GET", "/orders", "agent", these.listed),
+        Page("POST", "/orders", "agent", _told(these.take_down)),
+        Page("GET", "/orders/{number}", "agent", _told(these.one)),
+        Page("POST", "/orders/{number}", "agent", _told(these.change)),
+        Page("GET", "/orders/{number}/recording", "agent", _told(these.recording)),
+    ]
 
-    async def listed(visit: Visit) -> web.StreamResponse:
+
+class _OrderPages:
+    def __init__(self, parts: Parts, accounts: Accounts, live: Live) -> None:
+        self._parts, self._accounts, self._live, self._orders = parts, accounts, live, parts.desk.orders
+
+    async def listed(self, visit: Visit) -> web.StreamResponse:
         query = visit.request.query
         state, kind, whose = (query.get(name, "") for name in ("state", "kind", "whose"))
         wanted = Wanted(
@@ -47,94 +60,86 @@ def pages(parts: Parts, accounts: Accounts, live: Live) -> list[Page]:
             assigned_to=visit.name if whose == "mine" else "",
             late_at=visit.at if whose == "late" else None,
         )
-        rows, counts = await orders.list(wanted), await orders.counts()
+        rows, counts = await self._orders.list(wanted), await self._orders.counts()
         return visit.show(
             "orders.html", here="/orders", rows=rows, counts=counts, state=state, kind=kind, whose=whose, **WORDS
         )
 
-    async def take_down(visit: Visit) -> web.StreamResponse:
+    async def take_down(self, visit: Visit) -> web.StreamResponse:
         form, kind = visit.form, visit.form.get("kind", "")
         if kind not in KINDS:
             raise NotPossible("bad_choice")
-        order = await orders.open(
+        order = await self._orders.open(
             kind, topic=form.get("topic", "")[:40], caller=_number(form.get("caller", "")),
             text=form.get("text", "")[:MOST_TEXT], channel="staff", who=visit.name,
         )  # fmt: skip
-        return await changed(visit, order.number, "open")
+        return await self._changed(visit, order.number, "open")
 
-    async def one(visit: Visit) -> web.StreamResponse:
-        order = await found(visit)
-        personal = await look(visit, order)
-        people = [row.name for row in await accounts.rows() if not row.disabled_at and reaches(row.role, "agent")]
+    async def one(self, visit: Visit) -> web.StreamResponse:
+        order = await self._found(visit)
+        personal = await self._look(visit, order)
+        people = [row.name for row in await self._accounts.rows() if not row.disabled_at and reaches(row.role, "agent")]
         return visit.show(
-            "order.html", here="/orders", order=order, personal=personal, trail=await orders.trail(order.number),
+            "order.html", here="/orders", order=order, personal=personal, trail=await self._orders.trail(order.number),
             moves=[state for state in ORDER_STATES if state in MOVES[order.state] and state != "assigned"],
             people=people, can_listen=personal is not None and order.recording, **WORDS,
         )  # fmt: skip
 
-    async def look(visit: Visit, order: Order) -> Personal | None:
+    async def _look(self, visit: Visit, order: Order) -> Personal | None:
         """The caller's number and words, for supervisors and whoever works on it."""
         if not theirs(visit, order):
             return None
         await visit.look("look.order", order.number)
-        return await orders.look(order.number, visit.name)
+        return await self._orders.look(order.number, visit.name)
 
-    async def change(visit: Visit) -> web.StreamResponse:
-        order, form, what = await found(visit), visit.form, visit.form.get("what", "")
+    async def change(self, visit: Visit) -> web.StreamResponse:
+        order, form, what = await self._found(visit), visit.form, visit.form.get("what", "")
         number, who = order.number, visit.name
         match what:
             case "take" if not order.assigned_to or theirs(visit, order):
-                await orders.assign(number, who, who)
+                await self._orders.assign(number, who, who)
             case "assign" if visit.may("supervisor"):
-                await orders.assign(number, await member(form.get("to", "")), who)
+                await self._orders.assign(number, await self._member(form.get("to", "")), who)
             case "note" if form.get("text", "").strip():
-                await orders.note(number, who, form["text"].strip()[:MOST_TEXT])
+                await self._orders.note(number, who, form["text"].strip()[:MOST_TEXT])
             case "priority" if form.get("priority") in PRIORITIES:
-                await orders.prioritise(number, form["priority"], who)  # type: ignore[arg-type]
+                await self._orders.prioritise(number, form["priority"], who)  # type: ignore[arg-type]
             case "move" if form.get("to") in ORDER_STATES:
                 if not theirs(visit, order):
                     raise NotPossible("not_yours")
-                await orders.move(number, form["to"], who, outcome=form.get("outcome", "").strip()[:MOST_TEXT])  # type: ignore[arg-type]
+                await self._orders.move(number, form["to"], who, outcome=form.get("outcome", "").strip()[:MOST_TEXT])  # type: ignore[arg-type]
             case _:
                 raise NotPossible("bad_choice")
-        return await changed(visit, number, what)
+        return await self._changed(visit, number, what)
 
-    async def recording(visit: Visit) -> web.StreamResponse:
-        order = await found(visit)
+    async def recording(self, visit: Visit) -> web.StreamResponse:
+        order = await self._found(visit)
         if not theirs(visit, order):
             raise NotPossible("not_yours")
         if not order.recording:
             raise NotPossible("no_such_recording")
         await visit.look("listen.order", order.number)
         try:
-            sound = await parts.desk.listen(order.number, visit.name)
+            sound = await self._parts.desk.listen(order.number, visit.name)
         except OSError:
             raise NotPossible("no_such_recording") from None
         return web.Response(body=sound, content_type="audio/wav")
 
-    async def found(visit: Visit) -> Order:
-        order = await orders.find(visit.request.match_info["number"])
+    async def _found(self, visit: Visit) -> Order:
+        order = await self._orders.find(visit.request.match_info["number"])
         if order is None:
             raise NotPossible("no_such_order")
         return order
 
-    async def changed(visit: Visit, number: str, what: str) -> web.Response:
+    async def _changed(self, visit: Visit, number: str, what: str) -> web.Response:
         await visit.note(f"order.{what}", number)
-        live.tell("orders")
+        self._live.tell("orders")
         return visit.go(f"/staff/orders/{number}", "saved")
 
-    async def member(name: str) -> str:
-        if name not in [row.name for row in await accounts.rows() if not row.disabled_at]:
+    async def _member(self, name: str) -> str:
+        if name not in [row.name for row in await self._accounts.rows() if not row.disabled_at]:
             raise NotPossible("no_such_staff")
         return name
-
-    return [
-        Page("GET", "/orders", "agent", listed),
-        Page("POST", "/orders", "agent", _told(take_down)),
-        Page("GET", "/orders/{number}", "agent", _told(one)),
-        Page("POST", "/orders/{number}", "agent", _told(change)),
-        Page("GET", "/orders/{number}/recording", "agent", _told(recording)),
-    ]
 
 
 def theirs(visit: Visit, order: Order) -> bool:
