@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+WORKERS ?= 3
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run test check real bench-code bench-sms bench-voice clean
@@ -10,7 +11,7 @@ run: $(READY)
 	@exec $(VENV)/bin/hotline serve --demo
 
 test: $(VENV)/.ready-test real
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 check: $(VENV)/.ready-test
 	$(VENV)/bin/ruff check .
