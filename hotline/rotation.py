@@ -22,6 +22,7 @@ SEALED: Sequence[Column[Any]] = (
     work_orders.c.outcome_sealed,
     work_order_changes.c.note_sealed,
     call_backs.c.number_sealed,
+    call_backs.c.message_sealed,
 )
 
 

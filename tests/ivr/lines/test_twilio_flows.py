@@ -30,7 +30,9 @@ from tests.ivr.lines.twilio_nodes import PEOPLE, PRIVACY, STEP, Clock, node, out
 FLOW = load(read_folder(Path("flows")), read_phrases(Path("prompts/voice.yaml"))).flow
 assert FLOW
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # the demo ledger is made once
-TESTS = [(f"{name}: {test.name}", test) for name, file in FLOW.files.items() for test in file.tests]
+TESTS = [  # calls that come in: Twilio places none for us
+    (f"{name}: {test.name}", test) for name, file in FLOW.files.items() for test in file.tests if not test.outgoing
+]
 BOUND, UNBOUND = "13900000001", "13900000099"
 
 CALLS = {
