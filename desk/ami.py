@@ -240,12 +240,14 @@ class Ami:
         """Call `channel` (`PJSIP/agent1`, `PJSIP/139...@trunk`) and put who answers into the dialplan.
 
         `call_id` is what the exchange calls the channel from its first moment on; one that is there already is refused.
+        The other end of a `Local/` channel gets the same with `-far` behind it.
         """
         if not _CHANNEL.fullmatch(channel):
             raise ValueError("not a channel that can be called")
         fields = {"Channel": channel, "Context": context, "Exten": extension, "Priority": "1", "Async": "true"}
         fields |= {"Timeout": str(ring_seconds * 1000)} | ({"CallerID": caller_id} if caller_id else {})
         fields |= {"ChannelId": call_id} if call_id else {}
+        fields |= {"OtherChannelId": f"{call_id}-far"} if call_id and channel.startswith("Local/") else {}
         limit = self._limit_seconds + ring_seconds
         rows = await self._ask(self._standing(), "Originate", fields, variables or {}, rows=True, limit_seconds=limit)
         outcome = rows.rows[-1].fields

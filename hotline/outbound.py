@@ -9,7 +9,7 @@ went), and dials what is due. So what a dead process left is followed up before 
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from desk.ami import Ami, AmiEvent, AmiFault
+from desk.ami import Ami, AmiEvent, AmiFault, Originated
 from desk.board import Board
 from desk.callbacks import CallBack, CallBacks, Dial, GiveUp, Missed, Rules, Wait, decide, outcome_of
 from desk.tables import queue_visits
@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 PLACED = Counter("hotline_outgoing_calls", "Calls that we placed, by how they went", ["purpose", "outcome"])
 CONTEXT = "outgoing"  # of the dialplan
+AGENTS_CONTEXT = "agents-first"
+AGENTS = "Local/{queue}@agents-queue/n"  # rings the people of a queue, as a caller of theirs would
+AGENT_SECONDS = 45  # how long they are rung
 TICK_SECONDS = 2.0
 LEASE_SECONDS = 30.0
 SOON_SECONDS = 30.0  # when to ask again for a line
@@ -111,7 +114,7 @@ class Outbound:
         self._ami, self._board, self._engine, self._call_backs = ami, board, engine, call_backs
         self._spoken, self._settings, self._calendar, self._clock = spoken, settings, calendar, clock
         self._hours = Hours(settings.begin, settings.end)
-        self._rules = rules_of(rules)
+        self._rules, self._agent_first = rules_of(rules), rules.first == "agent"
         call_backs.rules = self._rules
         self._me = f"node-{secrets.token_hex(6)}"
         self._up: frozenset[str] = frozenset()
@@ -138,7 +141,7 @@ class Outbound:
             for event in batch:
                 if isinstance(event, AmiEvent) and event.name == "Hangup":
                     call, cause = event.fields.get("Uniqueid", ""), event.fields.get("Cause", "")
-                    if call in self._ringing and cause in _CAUSES:
+                    if (call in self._ringing or call in self._up) and cause in _CAUSES:
                         self._missed[call] = _CAUSES[cause]
 
     # voice codes
@@ -149,7 +152,7 @@ class Outbound:
             raise TryLater("exchange_away", SOON_SECONDS)
         if not self._lines_free():
             raise TryLater("lines_busy", SOON_SECONDS)
-        self._place("code", phone, f"out-code-{of}")
+        self._place(f"out-code-{of}", self._ring("code", phone, f"out-code-{of}"))
 
     # what such a call asks
 
@@ -207,6 +210,7 @@ class Outbound:
         tries = await self._call_backs.tries(request.id)
         pressed = next((each.answered for each in tries if each.n == request.dialled), "")
         picked_up, talked = await self._went(call)
+        talked = talked or (self._agent_first and pressed == "person")  # the agent was there before them
         missed = self._missed.pop(call, "no_answer")
         outcome = outcome_of(request.purpose, missed=missed, picked_up=picked_up, answered=pressed, talked=talked)
         log.info("outgoing_call_over", call=call, outcome=outcome)
@@ -252,7 +256,11 @@ class Outbound:
             return False
         if not (taken := await self._call_backs.claim(request.id, self._me, LEASE_SECONDS)):
             return False
-        self._place(taken.purpose, await self._call_backs.number(taken.id), call_id(taken))
+        number, call = await self._call_backs.number(taken.id), call_id(taken)
+        if self._agent_first and taken.purpose == "callback":
+            self._place(call, self._ring_agents(self._queue(taken.queue), number, call))
+        else:
+            self._place(call, self._ring(taken.purpose, number, call))
         return True
 
     def _queue(self, queue: str) -> str:
@@ -273,25 +281,15 @@ class Outbound:
     def _lines_free(self) -> bool:
         return len(self._up | self._ringing.keys()) < self._settings.most_calls
 
-    def _place(self, purpose: str, number: str, call: str) -> None:
-        task = self._ringing[call] = asyncio.create_task(self._ring(purpose, number, call))
+    def _place(self, call: str, ringing: Coroutine[Any, Any, None]) -> None:
+        task = self._ringing[call] = asyncio.create_task(ringing)
         task.add_done_callback(lambda _: self._ringing.pop(call, None))
 
     async def _ring(self, purpose: str, number: str, call: str) -> None:
         """Ring up, and remember why nobody answered, as far as it is known."""
-        log.info("outgoing_call", call=call, purpose=purpose)
-        try:
-            began = await self._ami.originate(
-                self._settings.trunk.format(number=number),
-                context=CONTEXT,
-                extension=purpose,
-                caller_id=self._settings.caller_id,
-                ring_seconds=self._settings.ring_seconds,
-                variables={"CALLED": number},
-                call_id=call,
-            )
-        except (AmiFault, ValueError) as fault:  # whether it rings is for the exchange to say: see `_follow_up`
-            log.warning("outgoing_call_unsure", call=call, fault=type(fault).__name__)
+        channel, seconds = self._settings.trunk.format(number=number), self._settings.ring_seconds
+        began = await self._originate(purpose, channel, call, CONTEXT, seconds, {"CALLED": number})
+        if began is None:
             return
         missed = None if began.reached else _REASONS.get(began.reason, "failed")
         if purpose == "code":
@@ -299,6 +297,33 @@ class Outbound:
         elif missed:
             self._missed.setdefault(call, missed)
         log.info("outgoing_call_began", call=call, how=missed or "answered")
+
+    async def _ring_agents(self, queue: str, number: str, call: str) -> None:
+        """Ring the people of a queue; who answers hears the caller's telephone ring."""
+        trunk = self._settings.trunk.format(number=number)
+        variables = {"__CALLED": number, "__CALL": call, "DIAL": trunk, "RING": str(self._settings.ring_seconds)}
+        channel = AGENTS.format(queue=queue)
+        began = await self._originate("callback", channel, call, AGENTS_CONTEXT, AGENT_SECONDS, variables)
+        if began is not None and not began.reached:
+            self._missed.setdefault(call, "no_agent")
+
+    async def _originate(
+        self, purpose: str, channel: str, call: str, context: str, seconds: int, variables: Mapping[str, str]
+    ) -> Originated | None:
+        log.info("outgoing_call", call=call, purpose=purpose)
+        try:
+            return await self._ami.originate(
+                channel,
+                context=context,
+                extension=purpose,
+                caller_id=self._settings.caller_id,
+                ring_seconds=seconds,
+                variables=variables,
+                call_id=call,
+            )
+        except (AmiFault, ValueError) as fault:  # whether it rings is for the exchange to say: see `_follow_up`
+            log.warning("outgoing_call_unsure", call=call, fault=type(fault).__name__)
+            return None
 
 
 def parsed(call: str) -> tuple[str, str]:

@@ -84,8 +84,11 @@ class OrderSettings(BaseModel):
 
 
 class CallBackSettings(BaseModel):
-    """How often those who asked for it are called back, and people reminded by voice."""
+    """How those who asked for it are called back, and how often; people are reminded by voice as often."""
 
+    first: Literal["caller", "agent"] = Field(
+        "caller", description="who is rung first: the caller, while an agent is free; or an agent, who waits"
+    )
     most_tries: int = Field(3, ge=1, le=9)
     spacing_minutes: list[float] = Field([10, 120], min_length=1, description="between tries; the last serves on")
     longest_wait_days: float = Field(7, gt=0, description="then it is given up")

@@ -264,13 +264,19 @@ def came_back(fields: Mapping[str, str], at: datetime) -> Event | None:
     return None
 
 
+def _id_of(fields: Mapping[str, str]) -> str:
+    """The channel's own id; where an agent was rung first, the call's, since the channel is only one end of it."""
+    placed = fields.get("agi_arg_3", "") if fields.get("agi_arg_1") == "outgoing" else ""
+    return placed or fields["agi_uniqueid"]
+
+
 def asterisk_server(
     switchboard: Switchboard, render: Render, *, most_calls: int = 2000, recordings: str = RECORDINGS
 ) -> AgiServer:
     """A FastAGI server that gives each call to the switchboard, and each call back to the dialplan with an answer."""
 
     async def answer(agi: AgiCall) -> None:
-        call_id = agi.fields["agi_uniqueid"]
+        call_id = _id_of(agi.fields)
         if not _CALL_ID.fullmatch(call_id):
             raise ProtocolFault("not a call id")
         line = AsteriskLine(agi, render, recordings=recordings)

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,12 @@ INTRO = "您好，镇江市住房公积金管理中心为您播报验证码，�
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """One service that calls by one Asterisk, at any hour, and soon again."""
-    folder = tmp_path_factory.mktemp("outbound")
+    with an_exchange(tmp_path_factory.mktemp("outbound")) as opened:
+        yield opened
+
+
+@contextmanager
+def an_exchange(folder: Path, **changed: str) -> Iterator[Exchange]:
     settings = {
         "HOTLINE_OUTBOUND__BEGIN": "00:00",
         "HOTLINE_OUTBOUND__END": "23:59:59",
@@ -46,7 +51,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         "HOTLINE_CALLBACKS__SPACING_MINUTES": "[0.05]",
     }
     with ExitStack() as stack:
-        running = Running(folder / "home", **settings)
+        running = Running(folder / "home", **settings | changed)
         # Nobody is at the trunk's address between two calls of the tests.
         trunk = (CONFIG / "pjsip.conf").read_text().replace("qualify_frequency = 60", "qualify_frequency = 0")
         try:
@@ -273,3 +278,27 @@ async def test_a_reminder_is_heard_by_whoever_pressed(exchange: Exchange, tmp_pa
         phone.heard(), {"who": sound(running, said("您好，这里是镇江市住房公积金管理中心，有一条与您有关的提醒。"))}
     )
     assert [one.name for one in heard] == ["who"]
+
+
+async def test_an_agent_may_be_rung_first(tmp_path: Path) -> None:
+    """The agent waits; whom we call hears who we are and presses 1; a machine is hung up on, and the agent let go."""
+    with an_exchange(tmp_path / "exchange", HOTLINE_CALLBACKS__FIRST="agent") as (running, asterisk):
+        async with telephone(tmp_path, asterisk) as phone, desk(tmp_path, asterisk) as agent:
+            id = await ask(running)
+            await agent.until("CALL_ESTABLISHED", 30)
+            await phone.until("CALL_ESTABLISHED", 30)
+            await phone.until("CALL_CLOSED", 60)  # nobody pressed 1
+            await agent.until("CALL_CLOSED", 30)
+            await phone.until("CALL_ESTABLISHED", 60)  # called again
+            assert tries(running, id) == [("", "machine"), ("", "")]
+            await at_the_menu(running, f"out-callback-{id}-2")
+            await phone.press("1")
+            await until(lambda: tries(running, id)[-1][0] == "person")
+            await asyncio.sleep(4)  # they talk
+            assert rows(running, "SELECT 1 FROM call_backs WHERE id = ? AND outcome = ''", id)
+            await phone.command("hangup")
+            await closed(running, id, "reached")
+            await agent.until("CALL_CLOSED", 30)
+        await until(lambda: rows(running, "SELECT 1 FROM calls WHERE id LIKE ? AND ended_at IS NULL", f"%{id}%") == [])
+    heard = sound(running, said("您好，这里是镇江市住房公积金管理中心，您预约了我们的回电。"))
+    hearing.assert_in_order(phone.heard(), [("who", heard)])
