@@ -63,6 +63,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real calls mostly wait: they begin first, two modules side by side, while another worker does the rest."""
     real = sorted({item.path for item in items if item.path.parent.name == "real"})
