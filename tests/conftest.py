@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from hotline.database import open_database
 from tests.databases import NoPostgres, Postgres, postgres
 
+REAL = Path(__file__).parent / "real"
 _numbers = itertools.count(1)
 
 # A machine that is busy is slow, and that is no fault of what is tested.
@@ -63,11 +66,22 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real calls mostly wait: they begin first, two modules side by side, while another worker does the rest."""
-    real = sorted({item.path for item in items if item.path.parent.name == "real"})
-    for item in items:
-        group = f"real-{real.index(item.path) % 2}" if item.path in real else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path not in real)
+    """Real calls take longest, so they begin first."""
+    items.sort(key=lambda item: item.path.parent != REAL)
+
+
+class _SideBySide(LoadScopeScheduling):
+    """A module stays on one worker. Real calls mostly wait, so two of their modules run at once, and no more."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0])
+        if module.parent.name != REAL.name:
+            return str(module)
+        return f"real {sorted(path.name for path in REAL.glob('test_*.py')).index(module.name) % 2}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _SideBySide:
+    """Asked by pytest-xdist, which `make test` runs with."""
+    return _SideBySide(config, log)
