@@ -141,7 +141,8 @@ class Outbound:
             for event in batch:
                 if isinstance(event, AmiEvent) and event.name == "Hangup":
                     call, cause = event.fields.get("Uniqueid", ""), event.fields.get("Cause", "")
-                    if (call in self._ringing or call in self._up) and cause in _CAUSES:
+                    ours = call in self._ringing or call in self._up or call in self._missed
+                    if ours and cause in _CAUSES:
                         self._missed[call] = _CAUSES[cause]
 
     # voice codes

@@ -23,6 +23,7 @@ settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unfinished", action="store_true", help="also run the tests named in tests/unfinished.txt")
     parser.addoption("--update", action="store_true", help="rewrite the golden calls of tests/calls/")
 
 
@@ -66,19 +67,24 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real calls take longest, so they begin first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Real calls take longest, so they begin first. What is not dependable yet is left out, plainly."""
     items.sort(key=lambda item: item.path.parent != REAL)
+    if config.getoption("--unfinished"):
+        return
+    lines = (Path(__file__).parent / "unfinished.txt").read_text().splitlines()
+    unfinished = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        if item.nodeid.partition("[")[0] in unfinished:
+            item.add_marker(pytest.mark.skip(reason="not dependable yet: see tests/unfinished.txt"))
 
 
 class _SideBySide(LoadScopeScheduling):
-    """A module stays on one worker. Real calls mostly wait, so two of their modules run at once, and no more."""
+    """A module stays on one worker; real calls, which need the machine's attention, come one module after the other."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = Path(nodeid.partition("::")[0])
-        if module.parent.name != REAL.name:
-            return str(module)
-        return f"real {sorted(path.name for path in REAL.glob('test_*.py')).index(module.name) % 2}"
+        return REAL.name if module.parent.name == REAL.name else str(module)
 
 
 @pytest.hookimpl(optionalhook=True)
