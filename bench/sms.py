@@ -38,9 +38,7 @@ KILL_AFTER = 1500  # accepted texts
 HOME = Path(__file__).parents[1]
 
 _WORDS = "的住房公积金账户已于本月缴存入账,如有疑问请致电中心热线或到服务网点咨询,感谢您对住房公积金工作的支持与理解。"
-TEMPLATES = f"""
-signature: 镇江公积金
-templates:
+TEMPLATE = f"""
   bench:
     lane: notice
     kind: account
@@ -159,7 +157,7 @@ class Ours(Gateway):
 
     def __init__(self, folder: Path, sink: Sink) -> None:
         super().__init__(folder, sink)
-        (folder / "sms.yaml").write_text(TEMPLATES)
+        (folder / "sms.yaml").write_text((HOME / "prompts/sms.yaml").read_text() + TEMPLATE)
         provider = {
             "host": "127.0.0.1", "port": sink.port, "system_id": "bench", "password": "bench", "sender": "12329",
             "rate": 1_000_000, "window": 400, "kind": "smpp",
