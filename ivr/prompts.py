@@ -22,7 +22,7 @@ import structlog
 
 from ivr import audio
 from ivr.addresses import GOOD_SECONDS, Addresses
-from ivr.recordings import Recordings, write_whole
+from ivr.recordings import Recordings, write_first, write_whole
 from ivr.shelf import Shelf
 from ivr.stretches import Stretch, stretches
 from ivr.utterance import Piece, Utterance
@@ -193,15 +193,20 @@ class Prompts:
 
     def _keep(self, plan: _Plan, wav: bytes, *, new: bool = False) -> bytes:
         if new and not plan.personal:
-            self._write(plan.key, wav)
+            wav = self._written(plan.key, wav)
         self._shelf.put(plan.shelf_key, wav, _KEPT_SECONDS if plan.personal else math.inf)
         return wav
 
-    def _write(self, key: str, wav: bytes) -> None:
+    def _written(self, key: str, wav: bytes) -> bytes:
+        """What everybody hears from now on: of two who made the same at once, the first one's, for voices vary."""
         try:
-            write_whole(self._path(key), wav)
+            if not write_first(self._path(key), wav):
+                if (kept := self._on_disk(key)) is not None:
+                    return kept
+                write_whole(self._path(key), wav)  # what was there is damaged
         except OSError as fault:  # calls go on from memory
             log.error("sound_not_kept", reason=str(fault))
+        return wav
 
     def _on_disk(self, key: str) -> bytes | None:
         try:

@@ -133,10 +133,28 @@ class Recordings:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
+    _beside(path, data).replace(path)
+
+
+def write_first(path: Path, data: bytes) -> bool:
+    """Write a whole file unless there is one; whether it was written."""
+    fresh = _beside(path, data)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return True
+
+
+def _beside(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     fresh.write_bytes(data)
-    fresh.replace(path)
+    return fresh
 
 
 def _line(row: Mapping[str, str]) -> Recording:

@@ -61,6 +61,17 @@ def opened(folder: Path, voice: Tones, spare: Tones | None = None, *, secret: by
     return Prompts(folder / "audio", Recordings(folder / "recordings"), voice, addresses, secret=secret, spare=spare)
 
 
+@dataclass
+class NeverAlike(Tones):
+    """Says the same words a little differently each time, as the embedded voice does; waits until two are at it."""
+
+    both: threading.Barrier = field(default_factory=lambda: threading.Barrier(2, timeout=10))
+
+    def say(self, words: str, language: Language, *, brisk: bool = False) -> Sound:
+        self.both.wait()
+        return super().say(words, language, brisk=brisk) + np.int16(threading.get_ident() % 1000)
+
+
 @pytest.fixture
 def voice() -> Tones:
     return Tones()
@@ -71,6 +82,15 @@ def prompts(tmp_path: Path, voice: Tones) -> Iterator[Prompts]:
     prompts = opened(tmp_path, voice)
     yield prompts
     prompts.close()
+
+
+async def test_two_who_make_the_same_at_once_say_the_same(tmp_path: Path) -> None:
+    voice = NeverAlike()
+    one, other = opened(tmp_path, voice), opened(tmp_path, voice)
+    made = await asyncio.gather(asyncio.to_thread(one.make, WELCOME), asyncio.to_thread(other.make, WELCOME))
+    assert made[0].wav == made[1].wav == (tmp_path / "audio" / f"{made[0].key}.wav").read_bytes()
+    one.close()
+    other.close()
 
 
 async def test_an_utterance_is_made_once_and_survives_a_restart(tmp_path: Path, prompts: Prompts, voice: Tones) -> None:
