@@ -1,8 +1,16 @@
-"""Query PINs: set twice after a code, kept as argon2id under a pepper, and three tries before the lock.
+"""Query PINs: set twice after a code, kept as argon2id under a pepper, and three tries before a lock.
 
 A try is counted before it is compared, in one statement, so parallel guesses get no extra ones. It counts for the
-account and for the calling number. A right PIN clears the account; the number gets back only what it had spent on that
-account, or a guesser could wash off two wrong guesses at others with a call to their own.
+account and for the calling number, across calls:
+
+- An account has a count, and its own phone has one for that account. Wrong ones from the own phone count on both, but
+  it is held to its own only: whoever guesses from elsewhere locks out everybody else, never the owner at that phone.
+- Every third wrong one locks, longer each time: a quarter of an hour, an hour, `lock_hours`. A wrong one is forgotten
+  `lock_hours` after the last, so nine guesses at an account are the most anybody gets in that time.
+- Who withholds the number shares one count with all who do: 30 wrong ones in an hour of the clock, then no more.
+
+A right PIN clears the account's count; the number gets back only what was spent on that account, or a guesser could
+wash off two wrong guesses at others with a call to their own. A new PIN clears all of the account's.
 """
 
 import asyncio
@@ -25,6 +33,8 @@ from fund.tables import PIN_OFFERS, PIN_TRIES, PINS
 from fund.weak_pins import is_weak
 
 TRIES = 3
+FIRST_LOCK, SECOND_LOCK = timedelta(minutes=15), timedelta(hours=1)
+WITHHELD_AN_HOUR = 30  # wrong ones of all who withhold their number
 OFFER_MINUTES = 10
 HEAVY_KIB = 1024  # memory times passes from which a comparison takes more than about a millisecond
 
@@ -61,45 +71,63 @@ OWASP = Cost(19_456, 2, 1)  # OWASP's recommendation for argon2id
 LIGHT = Cost(64, 1, 1)  # for demo PINs, which are no secret: a thousand in a moment
 
 
+_MOMENTS = ("at", "until", "first", "second")
+_STRINGS = ("account", "number", "shared", "owner", "hash")
+
+
 def _sql(statement: str, *columns: Any) -> TextualSelect:
-    moments = [bindparam(name, type_=Moment) for name in ("at", "until") if f":{name}" in statement]
-    strings = [bindparam(name, type_=String) for name in ("account", "number", "hash") if f":{name}" in statement]
+    moments = [bindparam(name, type_=Moment) for name in _MOMENTS if f":{name}" in statement]
+    strings = [bindparam(name, type_=String) for name in _STRINGS if f":{name}" in statement]
     return text(statement).bindparams(*moments, *strings).columns(*columns)
 
 
-# Counts one try for both, unless either is locked: then no row comes back.
+# A row of `pin_tries` whose lock lasts. `until` is when the row is forgotten, so it also tells when the last try was.
+_IS_LOCKED = f"""
+    pin_tries.until > :at AND CASE
+        WHEN pin_tries.subject = :shared THEN pin_tries.tries >= {WITHHELD_AN_HOUR}
+        WHEN pin_tries.tries = {TRIES} THEN pin_tries.until > :first
+        WHEN pin_tries.tries = {2 * TRIES} THEN pin_tries.until > :second
+        ELSE pin_tries.tries >= {3 * TRIES} END
+"""
+# Counts one try for both, unless either is locked: then fewer than two rows come back. The condition stands twice, as
+# a try side by side with this one may lock a row after the first look.
 _TRY = Statement(
     "pin try",
     _sql(
-        """
+        f"""
         INSERT INTO pin_tries (subject, tries, until)
         SELECT subject, 1, :until
         FROM (SELECT :account AS subject UNION SELECT :number) AS tried
-        WHERE subject IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM pin_tries WHERE subject IN (:account, :number) AND tries >= :tries AND until > :at)
+        WHERE NOT EXISTS (SELECT 1 FROM pin_tries WHERE subject IN (:account, :number) AND {_IS_LOCKED})
         ORDER BY subject
         ON CONFLICT (subject) DO UPDATE SET
             tries = CASE WHEN pin_tries.until > :at THEN pin_tries.tries + 1 ELSE 1 END,
             until = excluded.until
-        RETURNING subject, tries, (SELECT hash FROM pins WHERE account = :account) AS hash
+        WHERE NOT ({_IS_LOCKED})
+        RETURNING subject, tries, (SELECT hash FROM pins WHERE account = :owner) AS hash
         """,
         PIN_TRIES.c.subject,
         PIN_TRIES.c.tries,
         PINS.c.hash,
     ),
 )
-_LOCKED = Statement(
+_COUNTS = Statement(
     "pin lock",
     _sql(
-        "SELECT until FROM pin_tries WHERE subject IN (:account, :number) AND tries >= :tries ORDER BY until DESC",
+        "SELECT subject, tries, until FROM pin_tries WHERE subject IN (:account, :number)",
+        PIN_TRIES.c.subject,
+        PIN_TRIES.c.tries,
         PIN_TRIES.c.until,
     ),
 )
+# What is given back must not leave a count as if its lock had just begun: then it is remembered a little shorter.
 _RIGHT = Statement(
     "pin right",
     _sql(
-        """
-        UPDATE pin_tries SET tries = CASE WHEN subject = :account OR tries < :spent THEN 0 ELSE tries - :spent END
+        f"""
+        UPDATE pin_tries SET
+            tries = CASE WHEN subject = :account OR tries < :spent THEN 0 ELSE tries - :spent END,
+            until = CASE tries - :spent WHEN {TRIES} THEN :first WHEN {2 * TRIES} THEN :second ELSE until END
         WHERE subject IN (:account, :number) RETURNING subject
         """,
         PIN_TRIES.c.subject,
@@ -140,9 +168,9 @@ _SET = Statement(
 class Pins:
     """The PINs of one installation, in our own database.
 
-    `lock_hours`: how long three wrong PINs lock, and how long a wrong one is remembered. `cost` is for PINs set from
-    now on; those set before keep theirs. `tries`: the same database, opened so that a
-    count need not wait for the disk. A method never logs, and no exception of ours carries a PIN.
+    `lock_hours`: the longest lock, and how long a wrong PIN is remembered. `cost` is for PINs set from now on; those
+    set before keep theirs. `tries`: the same database, opened so that a count need not wait for the disk. A method
+    never logs, and no exception of ours carries a PIN.
     """
 
     def __init__(
@@ -158,36 +186,55 @@ class Pins:
         self._privacy = privacy
         self._pepper = privacy.key("pin")
         self._remembered = timedelta(hours=lock_hours)
+        self._locks = [min(lock, self._remembered) for lock in (FIRST_LOCK, SECOND_LOCK, self._remembered)]
         self._hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
         self._heavy = cost.memory_kib * cost.passes >= HEAVY_KIB
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="pin")  # two at once bound the memory
         self._nobodys = self._hasher.hash(privacy.key("nobody's pin"))
 
     async def check(
-        self, account: str, calling_number: str | None, pin: str, at: datetime, *, known: bool = True
+        self, account: str, calling_number: str | None, pin: str, at: datetime, *, known: bool = True, own: bool = False
     ) -> PinCheck:
-        """Compare one entry. `calling_number` is None or empty when withheld: then only the account counts.
+        """Compare one entry. `calling_number` is None or empty when withheld; `own`: it is the account's own phone.
 
         `known=False` says that nobody has this account: it counts, takes as long and reads as a wrong PIN does.
         """
-        subject, number = self._account(account), self._number(calling_number)
-        who = {"account": subject, "number": number, "tries": TRIES}
-        counted = await _TRY.fetch(self._tries, **who, at=at, until=at + self._remembered)
-        if not counted or any(row["tries"] > TRIES for row in counted):
-            return PinCheck("locked", locked_until=await self._locked_until(who, at))
+        shared = "" if calling_number else self._privacy.digest("pin caller", f"withheld {at:%Y-%m-%dT%H}")
+        number = shared or self._privacy.digest("pin caller", calling_number or "")
+        subject = self._own(account) if own else self._account(account)
+        who = {"account": subject, "number": number}
+        times = {"at": at, "until": at + self._remembered, "first": at + self._left(0), "second": at + self._left(1)}
+        counted = await _TRY.fetch(self._tries, **who, **times, shared=shared, owner=self._account(account))
+        if len(counted) < 2:
+            return PinCheck("locked", locked_until=await self._locked_until(who, at, shared))
         kept = counted[0]["hash"] if known else None
         if await self._matches(kept or self._nobodys, account, pin) and kept:
             spent = next(row["tries"] for row in counted if row["subject"] == subject)
-            await _RIGHT.fetch(self._tries, account=subject, number=number, spent=spent)
+            await _RIGHT.fetch(self._tries, **who, first=times["first"], second=times["second"], spent=spent)
             return PinCheck("ok")
-        left = TRIES - max(row["tries"] for row in counted)
+        left = min(_left(row["tries"], shared=row["subject"] == shared) for row in counted)
+        if own:
+            others = self._account(account)
+            await _TRY.fetch(self._tries, account=others, number=others, **times, shared="", owner=others)
         if known and not kept:
             return PinCheck("unset", left)
-        return PinCheck("wrong", left) if left else PinCheck("locked", locked_until=at + self._remembered)
+        if left:
+            return PinCheck("wrong", left)
+        return PinCheck("locked", locked_until=await self._locked_until(who, at, shared))
 
-    async def _locked_until(self, who: dict[str, Any], at: datetime) -> datetime:
-        locks = await _LOCKED.fetch(self._tries, **who)
-        return locks[0]["until"] if locks else at + self._remembered
+    def _left(self, nth: int) -> timedelta:
+        """How much of the memory of a try is left when the `nth` lock ends."""
+        return self._remembered - self._locks[nth]
+
+    async def _locked_until(self, who: dict[str, Any], at: datetime, shared: str) -> datetime:
+        """When the last of the locks of these two ends."""
+        ends = [at]
+        for row in await _COUNTS.fetch(self._tries, **who):
+            if row["subject"] == shared and row["tries"] >= WITHHELD_AN_HOUR:
+                ends.append(at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
+            elif row["subject"] != shared and row["tries"] and row["tries"] % TRIES == 0:
+                ends.append(row["until"] - self._left(min(row["tries"] // TRIES, 3) - 1))
+        return max(ends)
 
     async def offer(
         self,
@@ -216,7 +263,8 @@ class Pins:
         if not await self._matches(kept, account, pin):
             return "differs"
         await _SET.fetch(self._engine, account=subject, hash=kept, at=at)
-        await _RIGHT.fetch(self._engine, account=subject, number=None, spent=0)
+        for count in (subject, self._own(account)):
+            await _RIGHT.fetch(self._engine, account=count, number=count, first=at, second=at, spent=0)
         return "set"
 
     async def seed(self, pins: Iterable[tuple[str, str]], at: datetime) -> None:
@@ -240,8 +288,9 @@ class Pins:
     def _account(self, account: str) -> str:
         return self._privacy.digest("pin account", account)
 
-    def _number(self, calling_number: str | None) -> str | None:
-        return self._privacy.digest("pin caller", calling_number) if calling_number else None
+    def _own(self, account: str) -> str:
+        """The count of the account's own phone."""
+        return self._privacy.digest("pin own phone", account)
 
     def _peppered(self, account: str, pin: str) -> bytes:
         """What is hashed: bound to the account, so that one person's hash is of no use in another's row."""
@@ -264,3 +313,8 @@ class Pins:
         if self._heavy:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         return work(*args)
+
+
+def _left(tries: int, *, shared: bool) -> int:
+    """How many more tries there are before a lock."""
+    return max(WITHHELD_AN_HOUR - tries, 0) if shared else -tries % TRIES

@@ -83,10 +83,10 @@ class _NoTexts:
     async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str:
         return "rehearsal"
 
-    async def send_code(self, to: str, purpose: str) -> str:
+    async def send_code(self, to: str, purpose: str, caller: str) -> str:
         return "rehearsal"
 
-    async def pretend_code(self, number: str) -> None:
+    async def pretend_code(self, number: str, caller: str) -> None:
         return None
 
     async def check_code(self, id: str, code: str) -> str:

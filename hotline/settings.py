@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_user: str = Field("hotline", description="our user in deploy/asterisk/manager.conf")
     ami_secret: SecretStr = Field(SecretStr(""), description="its secret, AMI_SECRET of the exchange")
-    pin_lock_hours: float = Field(24.0, gt=0, description="how long three wrong PINs lock phone enquiries")
+    pin_lock_hours: float = Field(24.0, gt=0, description="the longest lock after wrong PINs; see `fund.pins`")
     keep_callers_days: int = Field(30, ge=1, description="who called, for the people who work on it; then forgotten")
     keep_calls_days: int = Field(730, ge=1, description="records of calls and of who looked at what; then removed")
 

@@ -21,7 +21,7 @@ from sms.answers import Answers, World
 from sms.audit import audit
 from sms.callbacks import Callbacks
 from sms.campaigns import Campaigns
-from sms.codes import Call, Codes
+from sms.codes import BY_OTHERS, WITHHELD, Call, Codes
 from sms.dead_letters import DeadLetters
 from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure
 from sms.inbound import Inbox
@@ -131,17 +131,19 @@ class TextService:
         """For the voice side: queue a text, get its id. Raises `Refused`."""
         return (await self.sender.send(Wish(to, template, params, OURSELVES, key))).id
 
-    async def send_code(self, to: str, purpose: str) -> str:
+    async def send_code(self, to: str, purpose: str, caller: str) -> str:
         """For the voice side: send a code, get the verification's id. Raises `Refused`, `TryLater`."""
-        return (await self.codes.begin(OURSELVES, to, purpose)).id
+        if caller == to:
+            return (await self.codes.begin(OURSELVES, to, purpose)).id
+        return (await self.codes.begin(BY_OTHERS, to, purpose, caller or WITHHELD)).id
 
-    async def pretend_code(self, number: str) -> None:
+    async def pretend_code(self, number: str, caller: str) -> None:
         """For the voice side: the limits of `send_code` for a number nobody has. Raises `TryLater`."""
-        await self.codes.pretend(OURSELVES, number)
+        await self.codes.pretend(BY_OTHERS, number, caller or WITHHELD)
 
     async def check_code(self, id: str, code: str) -> str:
         """For the voice side: `approved`, `pending` (wrong, try again), `expired` or `exhausted`."""
-        checked = await self.codes.check(OURSELVES, id, code)
+        checked = await self.codes.check(OURSELVES, id, code) or await self.codes.check(BY_OTHERS, id, code)
         return checked.status if checked else "expired"
 
     def _take_from(self, name: str) -> Take:

@@ -35,9 +35,10 @@ class Texts(Protocol):
 
     async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str: ...
 
-    async def send_code(self, to: str, purpose: str) -> str: ...
+    async def send_code(self, to: str, purpose: str, caller: str) -> str:
+        """A code for `to`, which `caller` (empty: withheld) asks for; few, when that is somebody else's phone."""
 
-    async def pretend_code(self, number: str) -> None:
+    async def pretend_code(self, number: str, caller: str) -> None:
         """Send nothing, but say `TryLater` as often as to somebody who exists."""
 
     async def check_code(self, id: str, code: str) -> str: ...
@@ -111,7 +112,8 @@ class FundWorld:
     async def _identify(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         person = await self._person(args)
         account = person.account if person else args.get("number", NO_ACCOUNT)
-        checked = await self._pins.check(account, args["caller"], args["pin"], at, known=person is not None)
+        known, own = person is not None, _from_their_own_phone(person, args["caller"])
+        checked = await self._pins.check(account, args["caller"], args["pin"], at, known=known, own=own)
         how = "identify:number" if args.get("number") else "identify:phone"
         self._note(call, how, checked.outcome, account, at)
         match checked.outcome:
@@ -173,9 +175,9 @@ class FundWorld:
         try:
             if person is None or not person.bound or not person.phone:
                 # Nothing is sent, and nothing tells that from the rest: whether an account exists is nobody's business.
-                await self._texts.pretend_code(args.get("number", NO_ACCOUNT))
+                await self._texts.pretend_code(args.get("number", NO_ACCOUNT), args["caller"])
                 return "code_sent", {"verification": "none", "account": NO_ACCOUNT}
-            verification = await self._texts.send_code(person.phone, PURPOSE)
+            verification = await self._texts.send_code(person.phone, PURPOSE, args["caller"])
         except TryLater:
             return "too_often", {}
         except Refused:
@@ -200,6 +202,11 @@ class FundWorld:
         outcome = await self._pins.confirm(args["account"], args["pin"], at)
         self._note(call, "set_pin", outcome, args["account"], at)
         return outcome, {}
+
+
+def _from_their_own_phone(person: Person | None, caller: str) -> bool:
+    """Whether the calling number is the one the ledger has for this person."""
+    return person is not None and bool(caller) and person.phone == caller
 
 
 def _age(birth: date, today: date) -> int:

@@ -3,6 +3,10 @@
 A code is never stored, hashed or not: it is derived from the pepper and from 32 bytes of chance kept in its row, and
 bound to purpose, phone and id. So a resend carries the same code, and the database alone leads to none. A check is
 counted before it is compared. Rolling limits live in `code_event` and are not reset by a new code.
+
+A code that a caller asks for from another telephone than the one it goes to is a verification of its own, of the client
+`BY_OTHERS`, counted apart from what the phone's owner asks for: so a stranger uses up no send, no wait and no try of
+the owner's. Such codes are few: `others_a_day` for one phone, `caller_a_day` for one calling number.
 """
 
 import hashlib
@@ -30,6 +34,9 @@ from sms.tables import code_event, verification
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _LOOK_AGAIN = timedelta(seconds=10)  # counting an hour's codes at each of them would take longer than sending one
+
+BY_OTHERS = "hotline:others"
+WITHHELD = "withheld"  # stands for every calling number that is not shown
 
 Channel = Literal["sms", "voice"]
 State = Literal[
@@ -88,7 +95,10 @@ class Codes:
     async def begin(
         self, client: str, raw: str, purpose: str, address: str | None = None, channel: Channel = "sms"
     ) -> Begun:
-        """Send a code, or the one under way again. Raises `Refused`, or `TryLater` when a limit is reached."""
+        """Send a code, or the one under way again. Raises `Refused`, or `TryLater` when a limit is reached.
+
+        `address`: where it is asked for, an IP address; for the client `BY_OTHERS` a calling number, or `WITHHELD`.
+        """
         with self.store.hurry():
             return await self._begin(client, raw, purpose, address, channel)
 
@@ -121,11 +131,11 @@ class Codes:
             row = await _first(connection, pending)
         return self._code(row) if row else ""
 
-    async def pretend(self, client: str, nobody: str) -> None:
+    async def pretend(self, client: str, nobody: str, address: str | None = None) -> None:
         """Count a code that goes to nobody, so that no limit tells `nobody` from somebody. Raises `TryLater`."""
         async with self.store.write() as connection:
             await self._alone(connection, self.store.phone(nobody))
-            await self._within_limits(connection, client, nobody, None)
+            await self._within_limits(connection, client, nobody, address)
 
     async def check(self, client: str, id: str, code: str) -> Checked | None:
         """Count, then compare. None: no such verification of this client."""
@@ -186,20 +196,29 @@ class Codes:
         await connection.execute(insert(code_event), [{"what": what, "who": who, "at": now} for what, who in counted])
 
     def _limits(self, client: str, to: str, address: str | None) -> list[Limit]:
-        s, phone = self.settings, self.store.phone(to)
+        s, others = self.settings, client == BY_OTHERS
+        phone = self._counted_as(client, self.store.phone(to))
         limits = [
             Limit("sent", phone, 1, timedelta(seconds=s.wait_seconds), "too_soon"),
             Limit("sent", phone, s.sends_an_hour, HOUR, "too_many_sends"),
-            Limit("sent", phone, s.sends_a_day, DAY, "too_many_sends"),
+            Limit("sent", phone, s.others_a_day if others else s.sends_a_day, DAY, "too_many_sends"),
             Limit("wrong", phone, s.wrong_an_hour, HOUR, "too_many_wrong_codes"),
             Limit("wrong", phone, s.wrong_a_day, DAY, "too_many_wrong_codes"),
             Limit("client", self.store.digest("client", client), s.client_a_day, DAY, "client_limit"),
         ]
-        if address:
+        if address and others:
+            here, withheld = self.store.digest("caller", address), address == WITHHELD
+            most, span = (s.withheld_an_hour, HOUR) if withheld else (s.caller_a_day, DAY)
+            limits.append(Limit("caller", here, most, span, "caller_limit"))
+        elif address:
             here, network = self.store.digest("address", address), self.store.digest("network", network_of(address))
             limits.append(Limit("address", here, s.address_an_hour, HOUR, "address_limit"))
             limits.append(Limit("network", network, s.network_an_hour, HOUR, "network_limit"))
         return limits
+
+    def _counted_as(self, client: str, to_hash: bytes) -> bytes:
+        """Under whom what concerns a phone is counted: what others ask for, apart."""
+        return self.store.digest("asked by others", to_hash.hex()) if client == BY_OTHERS else to_hash
 
     async def _waits(self, connection: AsyncConnection, limits: Sequence[Limit], now: datetime) -> list[float]:
         """Seconds until one more is allowed by each limit; 0: now."""
@@ -271,13 +290,14 @@ class Codes:
         if to_hash is None:
             return None
         await self._alone(connection, to_hash)
-        if await self._guessing(connection, to_hash, now):
+        counted_as = self._counted_as(client, to_hash)
+        if self._fixed(to_hash) is None and await self._guessing(connection, counted_as, now):
             pending = update(verification).where(verification.c.id == id, verification.c.status == "pending")
             await connection.execute(pending.values(status="exhausted"))
             return None
         row = await _first(connection, self._take_attempt(id, now))
         if row is not None:
-            await connection.execute(insert(code_event).values(what="wrong", who=to_hash, at=now))
+            await connection.execute(insert(code_event).values(what="wrong", who=counted_as, at=now))
         return row
 
     def _take_attempt(self, id: str, now: datetime) -> ReturningUpdate[Any]:
@@ -290,12 +310,10 @@ class Codes:
         counted = update(verification).where(*usable).values(attempts=verification.c.attempts + 1)
         return counted.returning(*verification.c)
 
-    async def _guessing(self, connection: AsyncConnection, to_hash: bytes, now: datetime) -> bool:
-        if self._fixed(to_hash) is not None:
-            return False
+    async def _guessing(self, connection: AsyncConnection, who: bytes, now: datetime) -> bool:
         s = self.settings
-        hour = Limit("wrong", to_hash, s.wrong_an_hour, HOUR, "")
-        day = Limit("wrong", to_hash, s.wrong_a_day, DAY, "")
+        hour = Limit("wrong", who, s.wrong_an_hour, HOUR, "")
+        day = Limit("wrong", who, s.wrong_a_day, DAY, "")
         return max(await self._waits(connection, [hour, day], now)) > 0
 
     async def _approve(self, connection: AsyncConnection, row: _Row) -> Checked:
@@ -307,7 +325,8 @@ class Codes:
         )
         if (await connection.execute(used.returning(verification.c.id))).first() is None:
             return Checked("expired", 0)  # the same right code, twice at once: it counts once
-        mine = select(func.max(code_event.c.id)).where(code_event.c.what == "wrong", code_event.c.who == row["to_hash"])
+        who = self._counted_as(row["client"], row["to_hash"])
+        mine = select(func.max(code_event.c.id)).where(code_event.c.what == "wrong", code_event.c.who == who)
         await connection.execute(delete(code_event).where(code_event.c.id == mine.scalar_subquery()))
         metrics.CODES.labels(row["purpose"], "approved").inc()
         return Checked("approved", self.settings.attempts - row["attempts"])

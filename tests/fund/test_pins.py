@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from fund.pins import LIGHT, Pins
+from fund.pins import LIGHT, WITHHELD_AN_HOUR, Pins
 from fund.privacy import Privacy
 from fund.tables import PINS, metadata
 
@@ -28,8 +28,10 @@ async def pins(engine: AsyncEngine) -> AsyncIterator[Pins]:
     yield pins
 
 
-async def outcome(pins: Pins, pin: str, *, account: str = ACCOUNT, caller: str | None = CALLER, later: float = 0) -> str:
-    return (await pins.check(account, caller, pin, AT + timedelta(hours=later))).outcome
+async def outcome(
+    pins: Pins, pin: str, *, account: str = ACCOUNT, caller: str | None = CALLER, later: float = 0, own: bool = False
+) -> str:
+    return (await pins.check(account, caller, pin, AT + timedelta(hours=later), own=own)).outcome
 
 
 async def test_right_and_wrong(pins: Pins) -> None:
@@ -38,12 +40,15 @@ async def test_right_and_wrong(pins: Pins) -> None:
     assert (checked.outcome, checked.attempts_left) == ("wrong", 2)
 
 
-async def test_the_third_wrong_one_locks_even_the_right_one_out(pins: Pins) -> None:
-    assert [await outcome(pins, WRONG) for _ in range(3)] == ["wrong", "wrong", "locked"]
-    locked = await pins.check(ACCOUNT, CALLER, PIN, AT)
-    assert (locked.outcome, locked.locked_until) == ("locked", AT + timedelta(hours=24))
-    assert await outcome(pins, PIN, later=23.9) == "locked"
-    assert await outcome(pins, PIN, later=24.1) == "ok"
+async def test_every_third_wrong_one_locks_even_the_right_one_out_and_longer_each_time(pins: Pins) -> None:
+    since = 0.0
+    for hours in (0.25, 1, 24):
+        assert [await outcome(pins, WRONG, later=since) for _ in range(3)] == ["wrong", "wrong", "locked"]
+        locked = await pins.check(ACCOUNT, CALLER, PIN, AT + timedelta(hours=since))
+        assert (locked.outcome, locked.locked_until) == ("locked", AT + timedelta(hours=since + hours))
+        assert await outcome(pins, PIN, later=since + hours - 0.01) == "locked"
+        since += hours
+    assert await outcome(pins, PIN, later=since) == "ok"
 
 
 async def test_the_account_is_locked_whoever_calls_and_the_caller_whatever_account(pins: Pins) -> None:
@@ -52,6 +57,38 @@ async def test_the_account_is_locked_whoever_calls_and_the_caller_whatever_accou
     assert await outcome(pins, PIN, caller="13900000777") == "locked"
     assert await outcome(pins, PIN, account="321100999") == "locked"
     assert await outcome(pins, PIN, account="321100999", caller=None) == "ok"
+
+
+async def test_strangers_never_lock_the_account_s_own_phone_out(pins: Pins) -> None:
+    for caller in (None, "0085212345678", "+4915112345678", "02500000001"):
+        await outcome(pins, WRONG, caller=caller)
+    assert await outcome(pins, PIN, caller="02500000002") == "locked"
+    assert await outcome(pins, WRONG, own=True) == "wrong"
+    assert await outcome(pins, PIN, own=True) == "ok"
+    assert await outcome(pins, PIN, caller="02500000002") == "locked", "what its owner does frees nobody else"
+
+
+async def test_the_own_phone_is_held_to_three_tries_and_its_tries_count_for_everybody(pins: Pins) -> None:
+    assert [await outcome(pins, WRONG, own=True) for _ in range(3)] == ["wrong", "wrong", "locked"]
+    assert await outcome(pins, PIN, own=True) == "locked"
+    assert await outcome(pins, PIN, caller="02500000002") == "locked"
+
+
+async def test_callers_without_a_number_share_one_count(pins: Pins) -> None:
+    """Or one PIN could be tried at every account there is."""
+    guessed = [await outcome(pins, WRONG, account=f"3211{n:05d}", caller=None) for n in range(WITHHELD_AN_HOUR + 1)]
+    assert guessed.index("locked") == WITHHELD_AN_HOUR
+    withheld = await pins.check(ACCOUNT, None, PIN, AT + timedelta(minutes=5))
+    assert (withheld.outcome, withheld.locked_until) == ("locked", AT + timedelta(hours=1))
+    assert await outcome(pins, PIN, caller="02500000002") == "ok"
+    assert await outcome(pins, PIN, caller=None, later=1) == "ok"
+
+
+async def test_a_right_one_given_back_does_not_lock(pins: Pins) -> None:
+    """Four, less the one that was right, are three: but the lock of the third is over."""
+    for account in ("321100555", "321100556", "321100557"):
+        await outcome(pins, WRONG, account=account)
+    assert [await outcome(pins, PIN, later=0.3) for _ in range(3)] == ["ok", "ok", "ok"]
 
 
 async def test_a_right_one_clears_the_account_but_gives_the_number_back_only_what_it_spent_there(pins: Pins) -> None:
@@ -86,11 +123,12 @@ async def test_a_pin_is_set_by_entering_it_twice(pins: Pins) -> None:
     assert await pins.confirm(ACCOUNT, "928374", AT) == "expired", "an offer is used up, right or wrong"
     await pins.offer(ACCOUNT, "928374", None, None, AT)
     assert await pins.confirm(ACCOUNT, "928374", AT + timedelta(minutes=11)) == "expired"
-    for _ in range(3):
-        await outcome(pins, WRONG, caller=None)
+    for own in (True, False, True, True):
+        await outcome(pins, WRONG, own=own)
     await pins.offer(ACCOUNT, "928374", None, None, AT)
     assert await pins.confirm(ACCOUNT, "928374", AT) == "set"
     assert await outcome(pins, "928374", caller=None) == "ok", "a new PIN ends the lock"
+    assert await outcome(pins, "928374", caller="13900000002", own=True) == "ok"
 
 
 async def test_what_is_kept_is_argon2id_bound_to_its_account(pins: Pins, engine: AsyncEngine) -> None:
@@ -115,7 +153,7 @@ async def test_tidying_forgets_what_is_over(pins: Pins, engine: AsyncEngine) -> 
             (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
             for table in ("pin_tries", "pin_offers")
         ]
-    assert counts == [2, 0]
+    assert counts == [2, 0]  # the account's and the caller's
     await pins.tidy(AT + timedelta(hours=25))
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM pin_tries"))).scalar_one() == 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sms.codes import Codes
+from sms.codes import BY_OTHERS, WITHHELD, Codes
 from sms.errors import Refused, TryLater
 from sms.messages import LANES
 from sms.outbox import Outbox
@@ -220,3 +220,49 @@ async def test_a_code_says_what_it_is_for(store: Store) -> None:
 async def test_unknown_purposes_are_refused(store: Store) -> None:
     with pytest.raises(Refused, match="unknown_purpose"):
         await Desk(store).begin(purpose="anything")
+
+
+async def asked_for(desk: Desk, to: str, caller: str) -> str:
+    """What a caller from another number hears who asks for a code to `to`: `sent`, or why not; a minute goes by."""
+    desk.later(seconds=61)
+    try:
+        await desk.begin(to, "reset_pin", BY_OTHERS, address=caller)
+    except TryLater as later:
+        return later.reason
+    return "sent"
+
+
+async def test_strangers_use_up_nothing_of_the_owner_s(store: Store) -> None:
+    """Neither sends, nor the wait between two, nor tries: what they ask for is apart, and little."""
+    desk = Desk(store)
+    asked = [await asked_for(desk, PHONE, f"025888800{n:02d}") for n in range(12)]
+    assert asked == ["sent"] * 3 + ["too_many_sends"] * 9
+    mine = await desk.begin(PHONE, "reset_pin", "hotline")
+    *_, code = await desk.received()
+    assert await desk.state(mine.id, code, "hotline") == ("approved", 4)
+
+
+async def test_wrong_codes_of_strangers_are_counted_apart(store: Store) -> None:
+    desk = Desk(store)
+    for n in range(2):
+        theirs = await desk.begin(PHONE, "reset_pin", BY_OTHERS, address=f"025888800{n:02d}")
+        *_, code = await desk.received()
+        for _ in range(5):
+            await desk.state(theirs.id, wrong(code), BY_OTHERS)
+        desk.later(minutes=6)
+    assert await asked_for(desk, PHONE, "02588889999") == "too_many_wrong_codes"
+    mine = await desk.begin(PHONE, "reset_pin", "hotline")
+    *_, code = await desk.received()
+    assert await desk.state(mine.id, wrong(code), "hotline") == ("pending", 4)
+    assert await desk.state(mine.id, code, "hotline") == ("approved", 3)
+
+
+async def test_one_calling_number_texts_few_phones_and_withheld_ones_share_a_rate(store: Store) -> None:
+    desk = Desk(store)
+    phones = [f"139000010{n:02d}" for n in range(40)]
+    assert [await asked_for(desk, phone, "02588888888") for phone in phones[:7]] == ["sent"] * 5 + ["caller_limit"] * 2
+    asked = []
+    for phone in phones:
+        desk.later(seconds=-50)
+        asked.append(await asked_for(desk, phone, WITHHELD))
+    assert asked == ["sent"] * 30 + ["caller_limit"] * 10
