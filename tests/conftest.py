@@ -1,6 +1,7 @@
 """What every test may ask for. `database_url` runs a test twice: on a fresh SQLite file and in a fresh PostgreSQL."""
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,8 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
-from xdist.remote import Producer
-from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from hotline.database import open_database
 from tests.databases import NoPostgres, Postgres, postgres
@@ -79,15 +78,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="not dependable yet: see tests/unfinished.txt"))
 
 
-class _SideBySide(LoadScopeScheduling):
-    """A module stays on one worker; real calls, which need the machine's attention, come one module after the other."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module = Path(nodeid.partition("::")[0])
-        return REAL.name if module.parent.name == REAL.name else str(module)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _SideBySide:
-    """Asked by pytest-xdist, which `make test` runs with."""
-    return _SideBySide(config, log)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Who is on the telephone goes first: what a real call needs of the machine it gets, whatever else is being tested."""
+    if os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, -5 if item.path.parent == REAL else 5)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "deploy" / "asterisk"
@@ -67,6 +67,8 @@ def find_root() -> Path:
 class Asterisk:
     """Runs while it is entered. `folder` keeps its log, cache and configuration; `files` replaces whole .conf files."""
 
+    entered: ClassVar[list[Self]] = []
+
     def __init__(self, folder: Path, agi_url: str, *, files: Mapping[str, str] | None = None) -> None:
         self.folder, self._agi_url, self._files = folder, agi_url, dict(files or {})
         self.sip_port, self.ami_port = free_port(socket.SOCK_DGRAM), free_port()
@@ -81,6 +83,7 @@ class Asterisk:
         return self._process.pid
 
     def __enter__(self) -> Self:
+        self.entered.append(self)
         self._lay_out()
         script = _START.format(
             root="" if self._root == Path("/") else self._root,
@@ -128,7 +131,7 @@ class Asterisk:
         }
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert self._process is not None
             if self._process.poll() is not None:
@@ -151,7 +154,12 @@ class Asterisk:
         """Everything it wrote to its console."""
         return (self.folder / "console").read_text("utf-8", "replace")
 
+    def last_words(self) -> str:
+        """The end of its console."""
+        return "\n".join(self.console().splitlines()[-40:])
+
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.entered.remove(self)
         assert self._process is not None
         self._process.terminate()
         try:

@@ -15,9 +15,11 @@ from typing import Any, Self
 import numpy as np
 
 from ivr import audio
+from tests import hearing
 from tests.real.asterisk import free_port
 
 LONGEST_SECONDS = 120  # baresip hangs up when it has nothing more to say
+_WAV_HEADER_BYTES = 44
 _MODULES = "stdio g711 aufile aubridge sndfile account contact menu ctrl_tcp"
 _CONFIG = """
 poll_method epoll
@@ -54,6 +56,7 @@ class Baresip:
         self._mouth = audio.silence(LONGEST_SECONDS) if mouth is None else mouth
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._process: asyncio.subprocess.Process | None = None
+        self._listened: tuple[Path, float] | None = None  # by `hears`: seconds of which call
 
     async def __aenter__(self) -> Self:
         if shutil.which("baresip") is None:
@@ -110,7 +113,7 @@ class Baresip:
         self._writer.write(b"%d:%s," % (len(body), body))
         await self._writer.drain()
 
-    async def until(self, kind: str, seconds: float = 10) -> dict[str, Any]:
+    async def until(self, kind: str, seconds: float = 60) -> dict[str, Any]:
         """The next event of this type, such as `CALL_ESTABLISHED`, `CALL_CLOSED`, `REGISTER_OK`."""
         async with asyncio.timeout(seconds):
             while True:
@@ -132,13 +135,35 @@ class Baresip:
             await asyncio.sleep(pause_seconds)
 
     def heard(self) -> audio.Sound:
-        """What came from the other side, of the whole call. Complete once the call is over."""
-        dumps = sorted(self.folder.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime)
-        if not dumps:
-            return audio.silence(0)
-        wave, rate = audio.read(dumps[-1].read_bytes())
-        assert rate == audio.RATE
-        return np.rint(wave[:, 0] * 32767).astype(np.int16)
+        """What came from the other side so far, of the newest call."""
+        dump = self._dump()
+        return _samples(dump) if dump else audio.silence(0)
+
+    def _dump(self) -> Path | None:
+        dumps = self.folder.glob("dump-*-dec.wav")
+        return max(dumps, key=lambda path: path.stat().st_mtime, default=None)
+
+    async def hears(self, *sounds: audio.Sound, seconds: float = 60) -> None:
+        """Wait until these were played to their ends, in this order, after what was waited for before in this call."""
+        for sound in sounds:
+            deadline = asyncio.get_running_loop().time() + seconds
+            while not await asyncio.to_thread(self._listen_for, sound):
+                if asyncio.get_running_loop().time() > deadline:
+                    found = "\n".join(map(str, hearing.listen(self.heard(), {"it": sound}))) or "nothing like it"
+                    raise AssertionError(f"{audio.seconds(sound):.1f} s were not heard to their end; heard:\n{found}")
+                await asyncio.sleep(0.3)
+
+    def _listen_for(self, sound: audio.Sound) -> bool:
+        dump = self._dump()
+        if dump is None:
+            return False
+        before = self._listened[1] if self._listened and self._listened[0] == dump else 0.0
+        begin = max(0, round((before - hearing.SLIP_SECONDS) * audio.RATE))
+        for heard in hearing.listen(_samples(dump)[begin:], {"it": sound}):
+            if heard.whole:
+                self._listened = dump, begin / audio.RATE + heard.end_seconds
+                return True
+        return False
 
     async def __aexit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         assert self._process is not None
@@ -172,3 +197,9 @@ def called(folder: Path, number: str, sip_port: int, *, answers: bool = True, **
     """The telephone of somebody on the carrier's side whom we call."""
     account = f"<sip:{number}@127.0.0.1>;regint=0;audio_codecs=PCMU;dtmfmode=rtpevent;answermode={'auto' if answers else 'manual'}"
     return Baresip(folder, account, sip_port=sip_port, **more)
+
+
+def _samples(dump: Path) -> audio.Sound:
+    """While a call goes on, the header does not tell yet how much there is."""
+    data = dump.read_bytes()[_WAV_HEADER_BYTES:]
+    return np.frombuffer(data[: len(data) // 2 * 2], np.int16)

@@ -1,13 +1,23 @@
 """What the tests on real lines share: one service and one Asterisk for the calls of a module."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
 
 from tests.real.asterisk import Asterisk, NoAsterisk
 from tests.real.running import Running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside what failed, what the service and the exchange had to say."""
+    report = yield
+    if report.failed:
+        for peer in (*Running.entered, *Asterisk.entered):
+            report.sections.append((f"last words of {peer.folder}", peer.last_words()))
+    return report
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from tests.real.asterisk import REPOSITORY, free_port
 from tests.service import always_open
@@ -17,6 +17,8 @@ from tests.service import always_open
 
 class Running:
     """`hotline serve --demo` on ports that stay the same over restarts. Its log is kept in `home/log`."""
+
+    entered: ClassVar[list[Self]] = []
 
     def __init__(self, home: Path, **environment: str) -> None:
         self.home, self.port, self.agi_port = home, free_port(), free_port()
@@ -50,7 +52,7 @@ class Running:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while wait and not self._ready():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError(f"the service did not start:\n{self.log()}")
@@ -103,6 +105,15 @@ class Running:
         """The log itself, without the greeting, which prints the demo people and their PINs as it should."""
         return "\n".join(line for line in self.log().splitlines() if line.startswith("{"))
 
+    @property
+    def folder(self) -> Path:
+        """Where its things are."""
+        return self.home
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log().splitlines()[-40:])
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it: politely, or with SIGKILL."""
         if self._process and self._process.poll() is None:
@@ -118,8 +129,10 @@ class Running:
         os.kill(self.pid, signal.SIGCONT)
 
     def __enter__(self) -> Self:
+        self.entered.append(self)
         self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.entered.remove(self)
         self.stop()

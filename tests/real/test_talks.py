@@ -37,7 +37,7 @@ def saying(words: audio.Sound, every_seconds: float) -> audio.Sound:
     return audio.joined([once] * round(120 / every_seconds))
 
 
-async def come_to(running: Running, node: str, seconds: float = 25) -> dict[str, object]:
+async def come_to(running: Running, node: str, seconds: float = 60) -> dict[str, object]:
     deadline = time.monotonic() + seconds
     while (calls := await asyncio.to_thread(running.calls))[:1] == [] or calls[0]["node"] != node:
         assert time.monotonic() < deadline, f"not at {node}: {calls[:1]}\n{running.log()[-2000:]}"
@@ -65,16 +65,15 @@ async def test_a_talk_is_recorded_and_rated(tmp_path: Path) -> None:
                 while "agent1/sip:" not in await asyncio.to_thread(asterisk.run, "pjsip show contacts"):
                     await asyncio.sleep(0.2)
             await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
-            await come_to(running, "main/main")
-            await asyncio.sleep(3)
+            await phone.hears(sound(running, said("您好，欢迎致电镇江市住房公积金热线。")))
             await phone.press("0")
-            await desk.until("CALL_ESTABLISHED", 30)
+            await desk.until("CALL_ESTABLISHED")
             await asyncio.sleep(14)
             await desk.command("hangup")
             call = await come_to(running, "people/rate")
-            await asyncio.sleep(4)
+            await phone.hears(sound(running, said("请您对刚才的服务作出评价。")))
             await phone.press("1")
-            await phone.until("CALL_CLOSED", 20)
+            await phone.until("CALL_CLOSED")
         spool = tmp_path / "asterisk" / "spool" / "hotline"
         (talk,) = list(spool.glob(f"talk-{call['id']}-*.wav"))
         recorded = hearing.load(talk)
@@ -85,7 +84,6 @@ async def test_a_talk_is_recorded_and_rated(tmp_path: Path) -> None:
         welcome = sound(running, said("您好，欢迎致电镇江市住房公积金热线。"))
         thanks = sound(running, said(PHRASES["survey_thanks"]["zh"]))
     assert rated and (rated.rating, rated.agent, rated.queue) == ("satisfied", "agent1", "general")
-    hearing.assert_in_order(phone.heard(), [("welcome", welcome)])
     names = {"asks": asks, "answers": answers, "welcome": welcome, "thanks": thanks}
     # one at a time: two who speak at once are no rivals
     heard = {name for name, words in names.items() if hearing.listen(recorded, {name: words})}

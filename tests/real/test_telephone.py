@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import hearing
 from tests.real.asterisk import SECRETS, Asterisk
 from tests.real.baresip import Baresip, NoBaresip, agent, caller
 from tests.real.running import Running
@@ -28,7 +27,7 @@ def telephone(folder: Path, number: str = "13900000001") -> Baresip:
         pytest.skip(str(reason))
 
 
-async def step_of(running: Running, node: str, seconds: float = 20, *, after: int = 0) -> dict[str, object]:
+async def step_of(running: Running, node: str, seconds: float = 60, *, after: int = 0) -> dict[str, object]:
     """The newest call, once it has come to a node; `after`: how many calls there were before it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -41,33 +40,21 @@ async def step_of(running: Running, node: str, seconds: float = 20, *, after: in
 
 async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
-    async with telephone(tmp_path) as phone:
-        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
-        await step_of(running, "main/main")
-        await asyncio.sleep(7)  # the welcome is heard out
-        await phone.press("1")
-        await step_of(running, "account/who")
-        await asyncio.sleep(5)
-        await phone.press("111222#")
-        await asyncio.sleep(6)
-        await phone.press(PIN + "#")
-        call = await step_of(running, "account/balance")
-        await asyncio.sleep(8)
-        await phone.command("hangup")
-        await phone.until("CALL_CLOSED")
     ask = said(PHRASES["ask_pin_bound"]["zh"])
     wrong = said(PHRASES["wrong_pin"]["zh"], left=("number", 2))
     balance = said("您的账户余额为{balance}。", personal=True, balance=("money", Decimal("12345.67")))
-    hearing.assert_in_order(
-        phone.heard(),
-        [
-            ("welcome", sound(running, said("您好，欢迎致电镇江市住房公积金热线。"))),
-            ("pin", sound(running, ask)),
-            ("wrong", sound(running, wrong, ask)),
-            ("balance", sound(running, balance)),
-        ],
-        whole=["welcome", "balance"],
-    )
+    async with telephone(tmp_path) as phone:
+        await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
+        await phone.hears(sound(running, said("您好，欢迎致电镇江市住房公积金热线。")))
+        await phone.press("1")
+        await phone.hears(sound(running, ask))
+        await phone.press("111222#")
+        await phone.hears(sound(running, wrong, ask))
+        await phone.press(PIN + "#")
+        await phone.hears(sound(running, balance))
+        call = await step_of(running, "account/balance")
+        await phone.command("hangup")
+        await phone.until("CALL_CLOSED")
     assert call["caller"] == "*******0001"
     ended = await step_of(running, "account/balance")
     assert [look["action"] for look in ended["looks"]] == ["identify:phone", "identify:phone", "report:balance"]  # type: ignore[attr-defined,index]
@@ -101,7 +88,7 @@ async def test_any_caller_id_is_served(lines: tuple[Running, Asterisk], tmp_path
 
 async def registered(asterisk: Asterisk, name: str) -> None:
     """Wait until Asterisk knows where an agent's telephone is."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while f"{name}/sip:" not in await asyncio.to_thread(asterisk.run, "pjsip show contacts"):
             await asyncio.sleep(0.1)
 
@@ -141,7 +128,7 @@ async def call_at(moment: str, phone: Baresip, running: Running, asterisk: Aster
         yield
 
 
-async def resumed(running: Running, times: int, seconds: float = 15) -> None:
+async def resumed(running: Running, times: int, seconds: float = 60) -> None:
     """Wait until the service has taken up a call again so many times."""
     async with asyncio.timeout(seconds):
         while running.log().count("call_resumed") < times:
@@ -179,10 +166,10 @@ async def reach_people(
         async with call_at(moment, phone, running, asterisk):
             began = time.monotonic()
             await asyncio.to_thread(lose)
-            await desk.until("CALL_ESTABLISHED", 30)
+            await desk.until("CALL_ESTABLISHED")
             seconds = time.monotonic() - began
             await phone.command("hangup")
-            await desk.until("CALL_CLOSED", 10)
+            await desk.until("CALL_CLOSED")
     return seconds
 
 
