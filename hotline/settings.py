@@ -95,13 +95,13 @@ class CallBackSettings(BaseModel):
 
 
 class OutboundSettings(BaseModel):
-    """Calls that we place, by the telephone exchange of `ami_host`."""
+    """Calls that we place: by the telephone exchange of `ami_host`, or without one by Twilio."""
 
     trunk: str = Field(
         "PJSIP/{number}@trunk", pattern=r"^[A-Za-z0-9]+/[A-Za-z0-9+._@:/-]*\{number\}[A-Za-z0-9+._@:/-]*$",
-        description="the channel that reaches a number",
+        description="the exchange's channel that reaches a number",
     )  # fmt: skip
-    caller_id: str = Field("12329", pattern=r"^[0-9+]{3,20}$", description="the number they see")
+    caller_id: str = Field("12329", pattern=r"^[0-9+]{3,20}$", description="the number they see by the exchange")
     ring_seconds: int = Field(30, ge=5, le=120)
     most_calls: int = Field(10, ge=1, description="placed calls at a time")
     most_a_day: int = Field(3, ge=1, description="call-backs and reminders to one number within 24 hours")

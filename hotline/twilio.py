@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.clock import china_now
 from fund.privacy import Privacy
+from hotline.placing_twilio import ByTwilio
 from hotline.settings import Settings
 from hotline.tapes import Tapes
 from ivr.addresses import Addresses
@@ -32,8 +33,12 @@ async def twilio_line(
     switchboard: Switchboard,
     prompts: Prompts,
     tapes: Tapes,
+    placed: ByTwilio | None = None,
 ) -> AsyncIterator[None]:
-    """`/twilio/...` in the application, when it is set up. Leave it before the records stop."""
+    """`/twilio/...` in the application, when it is set up. Leave it before the records stop.
+
+    `placed`: what places calls by Twilio, if anything does.
+    """
     chosen, public = settings.twilio_voice, settings.public_url.rstrip("/")
     if not chosen.on:
         yield
@@ -42,11 +47,12 @@ async def twilio_line(
     addresses = Addresses(f"{audio_url}/twilio", privacy.key("twilio tape addresses"))
     recordings = TwilioTapes(chosen, tapes, addresses, china_now)
     await recordings.start()
-    turns, url = Turns(engine, privacy), f"{public}{twilio_http.PATH}/turn"
+    turns, address = Turns(engine, privacy), f"{public}{twilio_http.PATH}"
     speak = _speaker(prompts, audio_url) if chosen.speak == "play" else _by_twilio
-    voice = TwilioVoice(switchboard, turns, speak, chosen, url, tapes=recordings)
+    voice = TwilioVoice(switchboard, turns, speak, chosen, address, tapes=recordings)
     gate = twilio_http.Gate(chosen, public, settings.trusted_proxies)
-    app.add_routes([*twilio_http.routes(voice, gate, chosen), *twilio_http.tape_routes(recordings)])
+    app.add_routes(twilio_http.routes(voice, gate, chosen, placed.told if placed else None))
+    app.add_routes(twilio_http.tape_routes(recordings))
     chores = Housekeeper([Chore("end forgotten calls", 600, voice.end_forgotten)])
     chores.start()
     try:

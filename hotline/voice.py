@@ -20,7 +20,10 @@ from hotline.database import open_database
 from hotline.desk import Desk
 from hotline.exchange import Telephones
 from hotline.ground import Ground
-from hotline.outbound import TICK_SECONDS, Outbound
+from hotline.outbound import TICK_SECONDS, Outbound, rules_of
+from hotline.placing import Carrier
+from hotline.placing_exchange import ByExchange
+from hotline.placing_twilio import ByTwilio
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from hotline.staff.live import Live
@@ -28,7 +31,7 @@ from hotline.text import TextService
 from hotline.twilio import twilio_line
 from hotline.world import FundWorld
 from ivr.call import Switchboard
-from ivr.lines import asterisk, audio
+from ivr.lines import asterisk, audio, twilio_http
 from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
 from ivr.prompts import Prompts
@@ -72,8 +75,8 @@ async def open_voice(
     stack.push_async_callback(housekeeper.stop)
     bulletins = Bulletins(ground.engine)
     await bulletins.words_at(china_now())
-    outbound = _outbound(ground, text, desk, telephones)
-    stack.push_async_callback(outbound.stop)
+    carrier = _carrier(ground, telephones)
+    outbound = _outbound(ground, text, desk, carrier)
     world = FundWorld(
         ground.ledger,
         pins,
@@ -81,12 +84,15 @@ async def open_voice(
         lambda name, at: flows.current.hours.is_open(name, at),
         records.note,
         bulletin=bulletins.words_at,
-        more={**desk.answers, **outbound.answers},
+        more={**desk.answers, **(outbound.answers if outbound else {})},
         queue_now=telephones.board.outlook,
     )
     switchboard = Switchboard(flows, world, records)
-    await _open_exchange(stack, telephones, outbound, switchboard, live)
-    agi_port = await _open_lines(stack, app, ground, switchboard, desk, with_demo=with_demo)
+    await _open_exchange(stack, telephones, switchboard, live)
+    if outbound:
+        _open_outbound(stack, outbound)
+    placed = carrier if isinstance(carrier, ByTwilio) else None
+    agi_port = await _open_lines(stack, app, ground, switchboard, desk, placed, with_demo=with_demo)
     return VoiceSide(switchboard, flows, bulletins, agi_port)
 
 
@@ -126,35 +132,48 @@ def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
     ]
 
 
-def _outbound(ground: Ground, text: TextService, desk: Desk, telephones: Telephones) -> Outbound:
-    """Calls that we place; with an exchange, codes can be spoken, and land lines reminded."""
-    settings = ground.settings
-    outbound = Outbound(
-        telephones.ami, telephones.board, ground.engine, desk.call_backs, text.codes.spoken,
-        settings.outbound, settings.callbacks, lambda: desk.calendar(),
-    )  # fmt: skip
+def _carrier(ground: Ground, telephones: Telephones) -> ByExchange | ByTwilio | None:
+    """Who places our calls: the telephone exchange; without one, Twilio; or nobody."""
+    settings, engine = ground.settings, ground.engine
     if telephones.ami.configured:
-        text.codes.call, text.reminders.speak = outbound.code, desk.call_backs.remind
+        first = settings.callbacks.first == "agent"
+        return ByExchange(telephones.ami, telephones.board, engine, settings.outbound, agents_first=first)
+    if settings.twilio_voice.on and settings.twilio_voice.number:
+        address = settings.public_url.rstrip("/") + twilio_http.PATH
+        return ByTwilio(settings.twilio_voice, settings.outbound, engine, address, china_now)
+    return None
+
+
+def _outbound(ground: Ground, text: TextService, desk: Desk, carrier: Carrier | None) -> Outbound | None:
+    """Calls that we place: with a carrier, codes can be spoken, who asked is called back, and land lines reminded."""
+    desk.call_backs.rules = rules_of(ground.settings.callbacks)
+    if carrier is None:
+        return None
+    outbound = Outbound(carrier, desk.call_backs, text.codes.spoken, ground.settings.outbound, lambda: desk.calendar())
+    text.codes.call, text.reminders.speak = outbound.code, desk.call_backs.remind
     return outbound
 
 
-async def _open_exchange(
-    stack: AsyncExitStack, telephones: Telephones, outbound: Outbound, switchboard: Switchboard, live: Live
-) -> None:
-    """Watch the exchange, then place calls by it."""
+async def _open_exchange(stack: AsyncExitStack, telephones: Telephones, switchboard: Switchboard, live: Live) -> None:
+    """Watch the exchange."""
     telephones.close_calls_of(switchboard)
     telephones.board.told.append(partial(live.tell, "board"))
     await telephones.start()
     stack.push_async_callback(telephones.stop)
+
+
+def _open_outbound(stack: AsyncExitStack, outbound: Outbound) -> None:
+    """Place calls."""
     outbound.start()
+    stack.push_async_callback(outbound.stop)
     dialler = Housekeeper([Chore("call", TICK_SECONDS, outbound.tick)])
     dialler.start()
     stack.push_async_callback(dialler.stop)
 
 
 async def _open_lines(
-    stack: AsyncExitStack, app: web.Application, ground: Ground, switchboard: Switchboard, desk: Desk, *,
-    with_demo: bool,
+    stack: AsyncExitStack, app: web.Application, ground: Ground, switchboard: Switchboard, desk: Desk,
+    placed: ByTwilio | None, *, with_demo: bool,
 ) -> int:  # fmt: skip
     """The sound, then the lines that play it: the browser phone, Asterisk, Twilio. The port of Asterisk's."""
     settings = ground.settings
@@ -167,7 +186,7 @@ async def _open_lines(
     agi = asterisk.asterisk_server(switchboard, _render(prompts), recordings=settings.asterisk_recordings)
     agi_port = await agi.start(settings.agi_host, settings.agi_port)
     stack.push_async_callback(agi.stop)
-    third = twilio_line(settings, ground.privacy, ground.engine, app, switchboard, prompts, desk.tapes)
+    third = twilio_line(settings, ground.privacy, ground.engine, app, switchboard, prompts, desk.tapes, placed)
     await stack.enter_async_context(third)
     return agi_port
 

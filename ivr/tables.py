@@ -75,3 +75,14 @@ twilio_turns = Table(
     Column("over", Boolean, nullable=False, comment="the call has ended: nothing can happen any more"),
     Column("answer", LargeBinary, comment="sealed; null until there are first words, and when the call has ended"),
 )
+
+twilio_placed = Table(
+    "twilio_placed",
+    metadata,
+    Column("call_id", String(80), primary_key=True, comment="our own: it says what the call is for"),
+    Column("sid", String(34), nullable=False, comment="Twilio's; empty until we know"),
+    Column("seen_at", Moment, nullable=False, index=True, comment="when anything was last heard of it"),
+    Column("over", Boolean, nullable=False),
+    Column("how", String(12), nullable=False, comment="answered, or why it was missed; empty until we know"),
+    Column("talked", Boolean, nullable=False, comment="with one of our people"),
+)

@@ -5,7 +5,8 @@ process: any node takes the next turn, from the saved state. Turns are numbered 
 (`ivr.lines.twilio_turns`): a repeated request gets the same answer, an old one is led to the present turn.
 
 Twilio waits 15 s. A turn that takes longer than `Switchboard` lets a caller wait in silence is answered in two parts:
-first "please wait", then, when Twilio asks again, the rest. Whatever fails, the caller is connected to a person.
+first "please wait", then, when Twilio asks again, the rest. Whatever fails, the caller is connected to a person; one
+whom we called hears an apology.
 """
 
 import asyncio
@@ -37,14 +38,16 @@ class TwilioLine:
         settings: TwilioVoiceSettings,
         ways: Ways,
         wait: Callable[[Answer], Awaitable[None]],
+        call_id: str,
     ) -> None:
         self._speak, self._tapes, self._settings, self._ways, self._wait = speak, tapes, settings, ways, wait
+        self._fallback = twiml.fallback(settings, call_id)
         self._says: list[Say] = []
         self.answer = ""
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
         kept_back = listen.secret and self._settings.pins == "people"
-        self.answer = twiml.fallback(self._settings) if kept_back else await self._twiml(*says, listen)
+        self.answer = self._fallback if kept_back else await self._twiml(*says, listen)
         raise Parked
 
     async def record(self, says: Sequence[Say], record: Record) -> float | None:
@@ -65,7 +68,7 @@ class TwilioLine:
         await asyncio.wait({task})
 
     async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
-        self.answer = twiml.fallback(self._settings) if to.for_good else await self._twiml(*says, to)
+        self.answer = self._fallback if to.for_good else await self._twiml(*says, to)
         raise Parked
 
     async def hang_up(self) -> None:

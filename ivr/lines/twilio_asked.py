@@ -1,11 +1,13 @@
 """What Twilio asks, as what happened to the call. Pure; `ivr.lines.twiml` is the way back."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from fund.phone import caller_number
-from ivr.events import Event, Keys, LeftQueue, Recorded, Served, Silence, TransferFailed
+from ivr.events import Event, Keys, LeftQueue, Recorded, Served, Silence, Started, TransferFailed
+from ivr.flow import ENTRIES
 from ivr.keys import ALLOWED
 
 ENDED = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})  # CallStatus
@@ -23,6 +25,18 @@ NOT_REACHED = {
     "leave": "failed",
 }
 ELSEWHERE = frozenset({"hangup", "redirected"})  # the caller, waiting in a queue, hung up or was taken away
+PLACED = rf"out-(?:{'|'.join(ENTRIES)})-[0-9A-Za-z-]{{1,60}}"  # the id of a call that we placed; others have Twilio's
+
+
+def placed_for(call_id: str) -> str:
+    """Why we placed a call: a word of `ENTRIES`; empty when they called us."""
+    return call_id.split("-")[1] if re.fullmatch(PLACED, call_id) else ""
+
+
+def reached_people(form: Mapping[str, str]) -> bool:
+    """Whether a request tells that the other side has talked with people, who have hung up."""
+    result = form.get("DialCallStatus") or form.get("QueueResult") or ""
+    return bool(result) and result not in NOT_REACHED and result not in ELSEWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +57,8 @@ class Asked:
 
     @property
     def caller(self) -> str:
-        """The normalised number, empty when it is withheld."""
-        number = self.form.get("From", "")
+        """The normalised number of the other side, empty when it is withheld."""
+        number = self.form.get("To" if placed_for(self.call_id) else "From", "")
         return "" if number in WITHHELD else caller_number(number)
 
     @property
@@ -71,7 +85,9 @@ class Asked:
 
     def event(self, at: datetime) -> Event | None:
         """What happened, or None when nothing new did."""
-        if self.part is not None or not self.n:
+        if not self.n:
+            return Started(self.caller, at, placed_for(self.call_id))
+        if self.part is not None:
             return None
         if self.tape:
             return Recorded(float(self.form.get("RecordingDuration") or 0), at)

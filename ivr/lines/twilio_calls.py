@@ -20,7 +20,7 @@ from ivr.call import Switchboard
 from ivr.events import Event, Recorded
 from ivr.lines import twilio_waiting, twiml
 from ivr.lines.twilio import Speak, TwilioLine
-from ivr.lines.twilio_asked import Asked
+from ivr.lines.twilio_asked import Asked, placed_for
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_tapes import TwilioTapes
 from ivr.lines.twilio_turns import Answer, Away, Claim, Turns
@@ -33,6 +33,7 @@ FOLLOW_SECONDS = 0.2  # how often a turn that another node takes is looked at
 CLOSING_SECONDS = 3.0  # how long a `#` after a full field belongs to that field
 FORGOTTEN = timedelta(hours=5)  # no call at Twilio is longer than four hours
 MOST_REMEMBERED = 10_000
+STOP_SECONDS = 2.0
 
 
 class _Turn:
@@ -71,46 +72,50 @@ class TwilioVoice:
         turns: Turns,
         speak: Speak,
         settings: TwilioVoiceSettings,
-        turns_url: str,
+        address: str,
         *,
         tapes: TwilioTapes | None = None,
         clock: Callable[[], datetime] = china_now,
         answer_seconds: float = 4.0,
         parting_seconds: float = 30.0,
     ) -> None:
-        """`turns_url`: the public address of `/twilio/voice/turn`. Twilio gives up on an answer after 15 s.
+        """`address`: the public address of `/twilio/voice`. Twilio gives up on an answer after 15 s.
 
         `parting_seconds`: how long the end of a call waits for the recording it broke off.
         """
         self._switchboard, self._turns, self._speak = switchboard, turns, speak
-        self._settings, self._url = settings, turns_url
+        self._settings, self._address = settings, address
         self._clock, self._answer_seconds, self._parting_seconds = clock, answer_seconds, parting_seconds
         self._tapes = tapes
         self._parting: dict[str, Task[None]] = {}  # calls that have ended, whose recording is still to come
         self._here: dict[str, _Turn] = {}  # the last turn of each call this node has heard of
 
     async def stop(self) -> None:
-        """Let the turns under way come to their end; a message whose recording has not come is settled later."""
-        for waiting in (parting := [*self._parting.values()]):
-            waiting.cancel()
-        await asyncio.gather(*parting, return_exceptions=True)
-        tasks = {turn.task for turn in self._here.values() if turn.task and not turn.task.done()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=5)
+        """Let our own turns under way come to their end, for a moment: what they did is kept for the next node.
+
+        Those that another node takes are not waited for; a message whose recording has not come is settled later.
+        """
+        under_way = {turn.task for turn in self._here.values() if turn.ours and turn.task and not turn.task.done()}
+        if under_way:
+            await asyncio.wait(under_way, timeout=STOP_SECONDS)
+        left = [*self._parting.values(), *(turn.task for turn in self._here.values() if turn.task)]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def answer(self, asked: Asked) -> str:
         """What Twilio is to do now."""
         if asked.closes_the_field_before(self._clock().timestamp()):
-            return self._lead_to(asked.n - 1)
+            return self._lead_to(asked.call_id, asked.n - 1)
         turn = self._here.get(asked.call_id)
         if turn is None or turn.n < asked.n:
             turn = self._begin(asked, turn)
         elif turn.n > asked.n:
-            return self._lead_to(turn.n)
+            return self._lead_to(asked.call_id, turn.n)
         words = await turn.part(asked.part or 0, self._answer_seconds)
         if words is None and time.monotonic() - turn.began > DESPAIR_SECONDS:
             log.error("twilio_turn_lost", call=asked.call_id, turn=asked.n)
-            return twiml.fallback(self._settings)
+            return twiml.fallback(self._settings, asked.call_id)
         return words or twiml.redirect(self._ways(asked).again(asked.part or 0), pause_seconds=1)
 
     async def close(self, call_id: str) -> None:
@@ -134,7 +139,7 @@ class TwilioVoice:
             await self._note_leaving(call_id, n, pressed)
             return twilio_waiting.leave()
         says, sounds = await self._waiting_words(call_id, keys, form)
-        return twilio_waiting.wait(says, sounds, self._settings, Ways(self._url, n, 0), keys)
+        return twilio_waiting.wait(says, sounds, self._settings, Ways(self._turns_url(call_id), n, 0), keys)
 
     async def _waiting_words(self, call_id: str, keys: str, form: Mapping[str, str]) -> tuple[list[Say], Sounds]:
         try:
@@ -204,7 +209,7 @@ class TwilioVoice:
             await self._take(turn, asked, await self._claim(turn, asked, before))
         except Exception:  # whatever it was, the caller reaches a person
             log.exception("twilio_turn_failed", call=asked.call_id, turn=asked.n)
-            await turn.set(Answer(twiml.fallback(self._settings)))
+            await turn.set(Answer(twiml.fallback(self._settings, asked.call_id)))
 
     async def _left_by(self, call_id: str, before: _Turn | None) -> str:
         with suppress(Away):
@@ -230,12 +235,13 @@ class TwilioVoice:
         match claim.is_:
             case "ours" | "adopted":
                 turn.ours = True
-                await self._play(turn, asked, asked.event(self._clock()) if claim.is_ == "ours" else None)
+                news = claim.is_ == "ours" or not asked.n
+                await self._play(turn, asked, asked.event(self._clock()) if news else None)
             case "taken":
                 assert claim.answer
                 await turn.set(claim.answer)
             case "stale":
-                await turn.set(Answer(self._lead_to(claim.n)))
+                await turn.set(Answer(self._lead_to(asked.call_id, claim.n)))
             case "over":
                 await turn.set(Answer(twiml.hung_up()))
 
@@ -250,7 +256,7 @@ class TwilioVoice:
             await self._keep(asked, answer)
             await turn.set(answer)
 
-        line = TwilioLine(self._speak, self._tapes, self._settings, self._ways(asked), wait)
+        line = TwilioLine(self._speak, self._tapes, self._settings, self._ways(asked), wait, asked.call_id)
         call = await self._switchboard.connect(line, asked.call_id, asked.caller, heard)
         answer = replace(turn.answer, last=line.answer) if turn.answer else Answer(line.answer)
         turn.over = call.ended_at is not None
@@ -272,7 +278,12 @@ class TwilioVoice:
 
     def _ways(self, asked: Asked) -> Ways:
         now = self._clock().timestamp()
-        return Ways(self._url, asked.n, now, now + CLOSING_SECONDS if asked.filled else 0)
+        closing = now + CLOSING_SECONDS if asked.filled else 0
+        return Ways(self._turns_url(asked.call_id), asked.n, now, closing)
 
-    def _lead_to(self, n: int) -> str:
-        return twiml.redirect(Ways(self._url, n, 0).again(1))
+    def _lead_to(self, call_id: str, n: int) -> str:
+        return twiml.redirect(Ways(self._turns_url(call_id), n, 0).again(1))
+
+    def _turns_url(self, call_id: str) -> str:
+        """Where a call's turns are asked for; Twilio knows a call of ours by another id, so ours is in the address."""
+        return f"{self._address}/{call_id}/turn" if placed_for(call_id) else f"{self._address}/turn"

@@ -4,7 +4,7 @@ What is not signed is refused without a word. Our own fault is answered with a p
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from aiohttp import web
@@ -20,7 +20,7 @@ from twilio.request_validator import (
 from fund.networks import within
 from ivr.addresses import AddressRefused
 from ivr.lines import twiml
-from ivr.lines.twilio_asked import ENDED, Asked
+from ivr.lines.twilio_asked import ENDED, PLACED, Asked
 from ivr.lines.twilio_calls import TwilioVoice
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.lines.twilio_tapes import TwilioTapes
@@ -70,53 +70,63 @@ class Gate:
         return [self._public, f"{request.headers.get('X-Forwarded-Proto', 'https')}://{host}"]
 
 
-def routes(voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings) -> list[web.RouteDef]:
-    """What is set at Twilio: `/start` for calls that come in, `/status` for their end; `/turn/` follows by itself."""
+Told = Callable[[str, Mapping[str, str]], Awaitable[None]]  # our id of a call that we placed, Twilio's fields about it
 
-    async def turn(request: web.Request) -> web.Response:
+
+def routes(
+    voice: TwilioVoice, gate: Gate, settings: TwilioVoiceSettings, told_of_ours: Told | None = None
+) -> list[web.RouteDef]:
+    """What is set at Twilio: `/start` for calls that come in, `/status` for their end; `/turn/` follows by itself.
+
+    Calls that we placed have the same under `/{our id}/`, and `told_of_ours` hears of each request.
+    """
+
+    async def opened(request: web.Request) -> tuple[str, Mapping[str, str]]:
+        """The call that a request is about, and what Twilio says."""
         form = await gate.form(request)
         if form is None:
-            return web.Response(status=403)
+            raise web.HTTPForbidden(text="")
+        if ours := request.match_info.get("call", ""):
+            if told_of_ours is None:
+                raise web.HTTPNotFound(text="")
+            await told_of_ours(ours, form)
+        return ours or form["CallSid"], form
+
+    async def turn(request: web.Request) -> web.Response:
+        call, form = await opened(request)
         told = {name: int(value) for name, value in _TOLD.findall(request.query_string)}
         n = int(request.match_info.get("n", 0))
         try:
-            return _xml(await voice.answer(Asked(form["CallSid"], n, told, form, _tape(request))))
+            return _xml(await voice.answer(Asked(call, n, told, form, _tape(request))))
         except Exception:
-            log.exception("twilio_request_failed", call=form["CallSid"])
-            return _xml(twiml.fallback(settings))
+            log.exception("twilio_request_failed", call=call)
+            return _xml(twiml.fallback(settings, call))
 
     async def wait(request: web.Request) -> web.Response:
-        form = await gate.form(request)
-        if form is None:
-            return web.Response(status=403)
+        call, form = await opened(request)
         keys = "".join(key for key in request.query.get("keys", "") if key in CHOICES)
-        return _xml(await voice.wait(form["CallSid"], int(request.match_info["n"]), keys, form))
+        return _xml(await voice.wait(call, int(request.match_info["n"]), keys, form))
 
     async def status(request: web.Request) -> web.Response:
-        form = await gate.form(request)
-        if form is None:
-            return web.Response(status=403)
+        call, form = await opened(request)
         if form.get("CallStatus") in ENDED:
-            await voice.close(form["CallSid"])
+            await voice.close(call)
         return web.Response(status=204)
 
     async def recording(request: web.Request) -> web.Response:
-        form = await gate.form(request)
-        if form is None:
-            return web.Response(status=403)
+        call, form = await opened(request)
         if form.get("RecordingStatus") == "completed":
-            await voice.recorded(form["CallSid"], _tape(request), form.get("RecordingUrl", ""))
+            await voice.recorded(call, _tape(request), form.get("RecordingUrl", ""))
         return web.Response(status=204)
 
     async def fallback(_: web.Request) -> web.Response:
         return _xml(twiml.fallback(settings))
 
+    paths = {"/start": turn, "/turn/{n:[0-9]{1,6}}": turn, "/wait/{n:[0-9]{1,6}}": wait}
+    paths |= {"/status": status, "/recording": recording}
+    ours = f"{PATH}/{{call:{PLACED}}}"
     return [
-        web.post(f"{PATH}/start", turn),
-        web.post(f"{PATH}/turn/{{n:[0-9]{{1,6}}}}", turn),
-        web.post(f"{PATH}/wait/{{n:[0-9]{{1,6}}}}", wait),
-        web.post(f"{PATH}/status", status),
-        web.post(f"{PATH}/recording", recording),
+        *(web.post(base + path, act) for base in (PATH, ours) for path, act in paths.items()),
         web.get("/twilio/fallback.xml", fallback),
         web.post("/twilio/fallback.xml", fallback),
     ]

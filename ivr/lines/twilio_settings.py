@@ -29,6 +29,14 @@ class TwilioVoiceSettings(BaseModel):
     people: str = Field("", description="who is dialled for a person, and when nothing else works: +86511..., sip:...")
     queues: dict[str, str] = Field({}, description="queue -> its own people, or queue:NAME for a queue at Twilio")
     caller_id: str = Field("", pattern=r"^(\+[1-9]\d{4,14})?$", description="shown to people; empty: the caller's own")
+    number: str = Field(
+        "",
+        pattern=r"^(\+[1-9]\d{4,14})?$",
+        description="a number of ours at Twilio, from which calls are placed while no exchange does; empty: none are",
+    )
+    machines: Literal["talk", "hang_up"] = Field(
+        "talk", description="hang_up: Twilio listens whether a machine answers our calls (it costs), and we hang up"
+    )
     ring_seconds: int = Field(25, ge=5, le=600, description="then the call comes back to the flow")
     speak: Literal["play", "say"] = Field("play", description="our own sound, or a voice of Twilio's")
     voices: dict[Language, str] = Field(
@@ -48,7 +56,8 @@ class TwilioVoiceSettings(BaseModel):
     )
 
     endpoint: str = Field(
-        "https://api.twilio.com", pattern=r"^https?://[^/?#]+$", description="where recordings are fetched from"
+        "https://api.twilio.com", pattern=r"^https?://[^/?#]+$",
+        description="Twilio's REST API: places calls, keeps recordings",
     )
 
     @property

@@ -19,11 +19,13 @@ from twilio.twiml.voice_response import VoiceResponse
 
 from fund.phone import e164
 from ivr.actions import Action, HangUp, Listen, LookUp, Record, Say, Transfer
+from ivr.lines.twilio_asked import placed_for
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from ivr.utterance import Utterance
 
 EARLY_SECONDS = 1.0  # no silence is reported sooner than it can be over, less this
 NOT_REACHED = "如果没有接通，请您稍后再拨。感谢您的来电，再见。"
+SORRY = "对不起，打扰您了。如果需要帮助，请拨打0511-12329。再见。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,18 @@ def hung_up() -> str:
     return str(response)
 
 
-def fallback(settings: TwilioVoiceSettings) -> str:
+def fallback(settings: TwilioVoiceSettings, call_id: str = "") -> str:
     """A person, without any more of our service: a document that may lie on any web server.
 
-    It cannot know whether the person was reached, so what comes after must be true either way.
+    It cannot know whether the person was reached, so what comes after must be true either way. Whom we called
+    (`call_id`) is not sent to people because we are broken.
     """
     response = VoiceResponse()
-    _hand_over(response, settings.people, settings)
+    ours = placed_for(call_id)
+    if not ours:
+        _hand_over(response, settings.people, settings)
     language, voice = settings.voice("zh")
-    response.say(NOT_REACHED, language=language, voice=voice)
+    response.say(SORRY if ours else NOT_REACHED, language=language, voice=voice)
     return str(response)
 
 

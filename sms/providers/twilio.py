@@ -83,7 +83,7 @@ class Twilio(Provider):
         user, password = self.settings.account_sid, token
         if self.settings.api_key:
             user, password = self.settings.api_key, self.settings.api_secret.get_secret_value()
-        self._client = Client(user, password, self.settings.account_sid, http_client=_Wire(session))
+        self._client = Client(user, password, self.settings.account_sid, http_client=Wire(session))
         self._client.api.base_url = self.settings.endpoint
         self._validator = RequestValidator(token)
 
@@ -148,7 +148,7 @@ class Twilio(Provider):
         return form
 
 
-class _Wire(AsyncTwilioHttpClient):  # type: ignore[misc]
+class Wire(AsyncTwilioHttpClient):  # type: ignore[misc]
     """The SDK's client on our session. It logs in by a header: the SDK's own way is deprecated in aiohttp."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:

@@ -20,8 +20,10 @@ from desk.visits import Visits
 from fund.calendar import Calendar, Timetable
 from fund.privacy import Privacy
 from hotline.migrations import upgrade
-from hotline.outbound import Hours, Outbound, callable_at, parsed
-from hotline.settings import CallBackSettings, OutboundSettings
+from hotline.outbound import Hours, Outbound, callable_at
+from hotline.placing import parsed
+from hotline.placing_exchange import ByExchange
+from hotline.settings import OutboundSettings
 from ivr.flow import ENTRIES
 from ivr.tables import calls
 from sms.errors import TryLater
@@ -89,8 +91,11 @@ def test_the_dialplan_knows_why_we_call_and_nothing_else() -> None:
 class Town:
     """The exchange, one process that calls by it, and what a test may do to both."""
 
-    def __init__(self, asterisk: Asterisk, outbound: Outbound, call_backs: CallBacks, board: Board) -> None:
-        self.asterisk, self.outbound, self.call_backs, self.board = asterisk, outbound, call_backs, board
+    def __init__(
+        self, asterisk: Asterisk, outbound: Outbound, carrier: ByExchange, call_backs: CallBacks, board: Board
+    ) -> None:
+        self.asterisk, self.outbound, self.carrier = asterisk, outbound, carrier
+        self.call_backs, self.board = call_backs, board
 
     async def dialled(self, times: int = 1) -> dict[str, str]:
         """The call that makes it so many."""
@@ -121,14 +126,13 @@ async def town(engine: AsyncEngine, clock: Clock, privacy: Privacy, **settings: 
             async def spoken(of: str) -> str:
                 return {"v1-1": "135790"}.get(of, "")
 
-            outbound = Outbound(
-                ami, board, engine, call_backs, spoken, OutboundSettings(**ALL_DAY | settings),
-                CallBackSettings(), Calendar, clock,
-            )  # fmt: skip
+            chosen = OutboundSettings(**ALL_DAY | settings)
+            carrier = ByExchange(ami, board, engine, chosen)
+            outbound = Outbound(carrier, call_backs, spoken, chosen, Calendar, clock)
             await board.start()
             outbound.start()
             await until(board, lambda: board.exchange == "connected")
-            yield Town(asterisk, outbound, call_backs, board)
+            yield Town(asterisk, outbound, carrier, call_backs, board)
             await outbound.stop()
             await board.stop()
 
@@ -231,6 +235,22 @@ async def test_why_it_was_not_picked_up_is_kept(
             here.asterisk.exchange.tell("Hangup", Uniqueid=f"out-callback-{id}-1", Cause=cause)
         await here.ends(f"out-callback-{id}-1", reason)
         await settled(here, id, outcome)
+
+
+async def test_why_it_was_not_picked_up_is_forgotten_with_the_request(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy
+) -> None:
+    async with town(engine, clock, privacy) as here:
+        id = (await here.call_backs.ask(PHONE, queue="loan")).request.id
+        await here.outbound.tick()
+        call = (await here.dialled())["ChannelId"]
+        for other in ("out-code-v1-1", "out-callback-of-another-node-1", call):
+            here.asterisk.exchange.tell("Hangup", Uniqueid=other, Cause="17")
+        await here.ends(call, "5")
+        await settled(here, id, "busy")
+        await here.outbound.tick()
+        for each in ("out-code-v1-1", "out-callback-of-another-node-1", call):
+            assert (await here.carrier.went(each)).missed == "no_answer", "nothing is known of it any more"
 
 
 async def settled(here: Town, id: str, outcome: str) -> None:

@@ -15,7 +15,7 @@ import io
 import re
 import secrets
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -49,15 +49,24 @@ SPEAKS = {"cmn-CN": {"Polly.Zhiyu", "Polly.Zhiyu-Neural"}, "en-US": {"Polly.Joan
 
 
 class TwilioApi:
-    """Where Twilio keeps recordings: behind the account's login, and not there at first."""
+    """Twilio's REST API, behind the account's login: keeps recordings, which are not there at first; places calls."""
 
     def __init__(self) -> None:
         self.recordings: dict[str, bytes] = {}
         self.late: int = 1  # how often a recording is asked for in vain
         self.removed: list[str] = []
+        self.placed: list[dict[str, str]] = []  # the fields of each call that was asked for, by Twilio's names
+        self.refuse: tuple[int, int] | None = None  # (HTTP status, Twilio's code) of the next call that is asked for
+        self.loses_answers = False  # a call is placed, and the answer is lost
+        self.states: dict[str, str] = {}  # of each call by its sid
+        self.changed: list[tuple[str, dict[str, str]]] = []  # what was asked of calls under way
+        self._news = asyncio.Event()
 
     async def __aenter__(self) -> "TwilioApi":
         app = web.Application()
+        app.router.add_post("/2010-04-01/Accounts/{account}/Calls.json", self._place)
+        app.router.add_get("/2010-04-01/Accounts/{account}/Calls/{sid}.json", self._look)
+        app.router.add_post("/2010-04-01/Accounts/{account}/Calls/{sid}.json", self._change)
         app.router.add_get("/2010-04-01/Accounts/{account}/Recordings/{sid}.wav", self._get)
         app.router.add_delete("/2010-04-01/Accounts/{account}/Recordings/{sid}.json", self._delete)
         self._runner = web.AppRunner(app, access_log=None)
@@ -68,6 +77,41 @@ class TwilioApi:
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+
+    async def called(self, times: int = 1) -> dict[str, str]:
+        """The call that makes it so many: what was asked, with its `Sid`."""
+        async with asyncio.timeout(10):
+            while len(self.placed) < times:
+                self._news.clear()
+                await self._news.wait()
+        return self.placed[times - 1]
+
+    async def _place(self, request: web.Request) -> web.Response:
+        self._let_in(request)
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        if self.refuse:
+            (status, code), self.refuse = self.refuse, None
+            self.placed.append(form)
+            self._news.set()
+            return web.json_response({"code": code, "message": "no", "status": status}, status=status)
+        sid = f"CA{secrets.token_hex(16)}"
+        self.placed.append(form | {"Sid": sid})
+        self.states[sid] = "queued"
+        self._news.set()
+        if self.loses_answers:
+            raise web.HTTPBadGateway
+        return web.json_response({"sid": sid, "status": "queued"}, status=201)
+
+    async def _look(self, request: web.Request) -> web.Response:
+        self._let_in(request)
+        sid = request.match_info["sid"]
+        return web.json_response({"sid": sid, "status": self.states[sid]})
+
+    async def _change(self, request: web.Request) -> web.Response:
+        self._let_in(request)
+        sid, form = request.match_info["sid"], {name: str(value) for name, value in (await request.post()).items()}
+        self.changed.append((sid, form))
+        return web.json_response({"sid": sid, "status": form.get("Status", "")})
 
     def address(self, sid: str) -> str:
         return f"{self.url}/2010-04-01/Accounts/{ACCOUNT}/Recordings/{sid}"
@@ -112,9 +156,10 @@ class TwilioPhone:
     doubles: bool = False  # every request comes twice, at the same time
     stale: bool = False  # after every turn, the turn before is asked for again
     fallback: str = FALLBACK
+    placed: Mapping[str, str] = field(default_factory=dict)  # `TwilioApi.called`: it is we who are called
 
     def __post_init__(self) -> None:
-        self.call_sid = f"CA{secrets.token_hex(16)}"
+        self.call_sid = self.placed.get("Sid") or f"CA{secrets.token_hex(16)}"
         self.heard: list[str] = []
         self.dialled: list[str] = []
         self.queued: list[str] = []
@@ -123,7 +168,6 @@ class TwilioPhone:
         self.fell_back = False
         self.status = "ringing"
         self.asked: list[tuple[str, dict[str, str], str]] = []  # what was requested, and the answer
-        self.sent: list[str] = []  # every address asked, answered yet or not
         self.sent: list[str] = []  # every address asked, answered or not
         self._gather: ElementTree.Element | None = None
         self._rest: list[ElementTree.Element] = []
@@ -156,8 +200,9 @@ class TwilioPhone:
         return "".join(self.heard)
 
     async def start(self) -> None:
-        """Dial, and hear what is said until keys are wanted."""
-        await self._go_to(START, {})
+        """Dial, or pick up, and hear what is said until keys are wanted."""
+        self.status = "in-progress" if self.placed else self.status
+        await self._go_to(self.placed.get("Url", START), {})
 
     async def press(self, keys: str) -> None:
         """Press keys into the `<Gather>` that listens, and hear what comes of it."""
@@ -197,9 +242,9 @@ class TwilioPhone:
             await self.post_status(status)
         self.status = "completed"
 
-    async def post_status(self, status: str) -> int:
+    async def post_status(self, status: str, **more: str) -> int:
         """The status callback, which Twilio may send late, doubled, or out of order."""
-        code, _ = await self.post(STATUS, {"CallStatus": status})
+        code, _ = await self.post(self.placed.get("StatusCallback", STATUS), {"CallStatus": status} | more)
         return code
 
     async def post(self, url: str, fields: dict[str, str], *, where: str = "", **headers: str) -> tuple[int, str]:
@@ -217,11 +262,11 @@ class TwilioPhone:
         return {
             "CallSid": self.call_sid,
             "AccountSid": ACCOUNT,
-            "From": self.caller,
-            "To": "+8651112329",
+            "From": self.placed.get("From", self.caller),
+            "To": self.placed.get("To", "+8651112329"),
             "CallStatus": self.status,
             "ApiVersion": "2010-04-01",
-            "Direction": "inbound",
+            "Direction": "outbound-api" if self.placed else "inbound",
         }
 
     def _place(self, url: str) -> str:

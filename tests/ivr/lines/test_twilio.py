@@ -283,6 +283,32 @@ async def test_a_look_up_that_takes_very_long_is_bridged_again_and_again(databas
         assert "第二层" in phone.heard[-1] and phone.listening
 
 
+async def test_a_node_that_stops_does_not_wait_for_another(database: AsyncEngine) -> None:
+    answer = asyncio.Event()
+
+    async def slow(_: LookUp) -> str:
+        await answer.wait()
+        return "closed"
+
+    async with (
+        node(database, FLOW, Waiting(slow)) as here,
+        node(database, FLOW) as other,
+        TwilioPhone({PUBLIC: here.url}) as phone,
+    ):
+        await phone.start()
+        press = asyncio.create_task(phone.press("3"))
+        while not any("请稍候" in words for words in phone.heard):
+            await asyncio.sleep(0.01)
+        phone.places = {PUBLIC: other.url}
+        while "part=1" not in phone.sent[-1]:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # the other follows this turn now
+        async with asyncio.timeout(1.5):
+            await other.voice.stop()
+        press.cancel()
+        answer.set()
+
+
 async def test_hung_up_during_a_look_up_as_another_node_is_told(database: AsyncEngine) -> None:
     answer = asyncio.Event()
 

@@ -108,7 +108,7 @@ async def node(
     await records.start()
     board = Switchboard(FixedFlow(flow), world or NoAnswers(), records, clock=clock)
     chosen = settings(**given)
-    url = f"{PUBLIC}{twilio_http.PATH}/turn"
+    url = f"{PUBLIC}{twilio_http.PATH}"
     turns = Turns(engine, PRIVACY)
     addresses = Addresses(f"{PUBLIC}/twilio", b"a secret")
     recordings = TwilioTapes(chosen, tapes, addresses, clock, ready_seconds=2) if tapes else None
