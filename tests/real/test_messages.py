@@ -101,10 +101,10 @@ async def node_of(running: Running, *nodes: str, seconds: float = 60) -> None:
         await asyncio.sleep(0.1)
 
 
-def number_heard(running: Running, order: Order) -> audio.Sound:
+def told_twice(running: Running, order: Order) -> list[audio.Sound]:
     """The number of the order as it is told."""
     halves = {"day": ("digits", order.number[:6]), "rest": ("digits", order.number[6:])}
-    return sound(running, said(PHRASES["order_number"]["zh"], **halves))
+    return [sound(running, said(PHRASES[name]["zh"], **halves)) for name in ("order_number", "order_number_again")]
 
 
 def tape(running: Running, asterisk: Asterisk, order: Order) -> audio.Sound:
@@ -134,7 +134,7 @@ async def test_a_message_becomes_an_order(
         await phone.press("1")
         await node_of(running, "people/done")
         (order,) = await orders_of(running, 1)
-        await phone.hears(number_heard(running, order), number_heard(running, order))
+        await phone.hears(*told_twice(running, order))
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
     assert (order.kind, order.state, order.caller_masked) == ("message", "open", "*******0001")
@@ -185,7 +185,7 @@ async def test_a_lost_service_loses_no_message(
             await phone.press("#")  # the recording goes on in Asterisk; then it finds us gone
         running.start()
         if moment != "hung up":
-            await phone.hears(sound(running, said(PHRASES["message_recorded"]["zh"])), seconds=60)
+            await phone.hears(sound(running, said(PHRASES["message_keep"]["zh"] + PHRASES["press"]["zh"], key=("text", "1"))))
             await phone.press("1")
             await node_of(running, "people/done")
             await phone.command("hangup")
