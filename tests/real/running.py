@@ -1,5 +1,6 @@
 """The service as a process of its own, so that it can be killed without warning and started again."""
 
+import asyncio
 import json
 import os
 import signal
@@ -96,6 +97,15 @@ class Running:
         """Every call in the records, newest first, with its way."""
         key = {"Authorization": "Bearer " + (self.home / "keys" / "demo_api_key").read_text().strip()}
         return [self.get(f"/v1/calls/{call['id']}", **key) for call in self.get("/v1/calls", **key)["calls"]]
+
+    async def call_at(self, *nodes: str, after: int = 0, seconds: float = 60) -> dict[str, Any]:
+        """The newest call, once it has come to one of these nodes; `after`: how many calls there were before it."""
+        deadline = time.monotonic() + seconds
+        while len(calls := await asyncio.to_thread(self.calls)) <= after or calls[0]["node"] not in nodes:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the call did not come to {nodes}: {calls[:1]}")
+            await asyncio.sleep(0.1)
+        return calls[0]
 
     def log(self) -> str:
         """Everything it logged."""

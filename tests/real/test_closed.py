@@ -19,7 +19,7 @@ from ivr.utterance import said as fixed
 from tests.real.asterisk import Asterisk, NoAsterisk
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
-from tests.real.test_telephone import step_of, telephone
+from tests.real.test_telephone import telephone
 from tests.service import always_open
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -75,6 +75,6 @@ async def test_nobody_is_there(night: tuple[Running, Asterisk], tmp_path: Path) 
         await phone.press("0")
         await phone.hears(sound(running, off_hours(tmp_path / "flows")))
         await phone.press("1")
-        await step_of(running, "main/main")
+        await running.call_at("main/main")
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")

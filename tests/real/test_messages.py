@@ -85,20 +85,12 @@ async def reach_the_beep(phone: Baresip, running: Running, asterisk: Asterisk) -
     await phone.press("0")
     await phone.hears(sound(running, said("对不起，现在暂时没有工作人员能接听您的电话。")))
     await phone.press("3")
-    await node_of(running, "people/message")
+    await running.call_at("people/message")
     deadline = time.monotonic() + 60
     while not (fresh := set(shared.glob("*.wav")) - before):
         assert time.monotonic() < deadline, running.log()[-2000:] + asterisk.console()[-2000:]
         await asyncio.sleep(0.1)
     return fresh.pop()
-
-
-async def node_of(running: Running, *nodes: str, seconds: float = 60) -> None:
-    """Wait until the newest call has come to one of these nodes."""
-    deadline = time.monotonic() + seconds
-    while (calls := await asyncio.to_thread(running.calls))[:1] == [] or calls[0]["node"] not in nodes:
-        assert time.monotonic() < deadline, f"not at {nodes}: {calls[:1]}\n{running.log()[-2000:]}"
-        await asyncio.sleep(0.1)
 
 
 def told_twice(running: Running, order: Order) -> list[audio.Sound]:
@@ -132,7 +124,7 @@ async def test_a_message_becomes_an_order(
         await phone.press("#")
         await phone.hears(sound(running, said(PHRASES["message_recorded"]["zh"])))
         await phone.press("1")
-        await node_of(running, "people/done")
+        await running.call_at("people/done")
         (order,) = await orders_of(running, 1)
         await phone.hears(*told_twice(running, order))
         await phone.command("hangup")
@@ -187,7 +179,7 @@ async def test_a_lost_service_loses_no_message(
         if moment != "hung up":
             await phone.hears(sound(running, said(PHRASES["message_keep"]["zh"] + PHRASES["press"]["zh"], key=("text", "1"))))
             await phone.press("1")
-            await node_of(running, "people/done")
+            await running.call_at("people/done")
             await phone.command("hangup")
             await phone.until("CALL_CLOSED")
         found = await orders_of(running, before + 1, 40)

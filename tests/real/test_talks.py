@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,6 @@ from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
-ALWAYS = (
-    "timetables:\n  people: {note: 人工服务, every_day: 0:00-24:00}\n  branches: {note: 网点, every_day: 0:00-24:00}\n"
-)
-
-
-def always_open(folder: Path) -> Path:
-    """The flows, with people at any hour."""
-    shutil.copytree("flows", folder)
-    (folder / "hours.yaml").write_text(ALWAYS)
-    return folder
 
 
 def saying(words: audio.Sound, every_seconds: float) -> audio.Sound:
@@ -37,20 +26,11 @@ def saying(words: audio.Sound, every_seconds: float) -> audio.Sound:
     return audio.joined([once] * round(120 / every_seconds))
 
 
-async def come_to(running: Running, node: str, seconds: float = 60) -> dict[str, object]:
-    deadline = time.monotonic() + seconds
-    while (calls := await asyncio.to_thread(running.calls))[:1] == [] or calls[0]["node"] != node:
-        assert time.monotonic() < deadline, f"not at {node}: {calls[:1]}\n{running.log()[-2000:]}"
-        await asyncio.sleep(0.1)
-    return dict(calls[0])
-
-
 async def test_a_talk_is_recorded_and_rated(tmp_path: Path) -> None:
     asks, answers = (EmbeddedVoice().say(words, "zh") for words in ("我想咨询退休提取。", "您好，请带上身份证。"))
     running = Running(
         tmp_path / "home",
         HOTLINE_RECORDINGS=str(tmp_path / "asterisk" / "spool" / "hotline"),
-        HOTLINE_FLOWS=str(always_open(tmp_path / "flows")),
     )
     try:
         asterisk = Asterisk(tmp_path / "asterisk", running.agi_url)
@@ -70,7 +50,7 @@ async def test_a_talk_is_recorded_and_rated(tmp_path: Path) -> None:
             await desk.until("CALL_ESTABLISHED")
             await asyncio.sleep(14)
             await desk.command("hangup")
-            call = await come_to(running, "people/rate")
+            call = await running.call_at("people/rate")
             await phone.hears(sound(running, said("请您对刚才的服务作出评价。")))
             await phone.press("1")
             await phone.until("CALL_CLOSED")

@@ -27,17 +27,6 @@ def telephone(folder: Path, number: str = "13900000001") -> Baresip:
         pytest.skip(str(reason))
 
 
-async def step_of(running: Running, node: str, seconds: float = 60, *, after: int = 0) -> dict[str, object]:
-    """The newest call, once it has come to a node; `after`: how many calls there were before it."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        calls = await asyncio.to_thread(running.calls)
-        if len(calls) > after and calls[0]["node"] == node:
-            return dict(calls[0])
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"the call did not come to {node}, but: {calls[:1]}\n{running.log()[-2000:]}")
-
-
 async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
     ask = said(PHRASES["ask_pin_bound"]["zh"])
@@ -52,12 +41,12 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
         await phone.hears(sound(running, wrong, ask))
         await phone.press(PIN + "#")
         await phone.hears(sound(running, balance))
-        call = await step_of(running, "account/balance")
+        call = await running.call_at("account/balance")
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
     assert call["caller"] == "*******0001"
-    ended = await step_of(running, "account/balance")
-    assert [look["action"] for look in ended["looks"]] == ["identify:phone", "identify:phone", "report:balance"]  # type: ignore[attr-defined,index]
+    ended = await running.call_at("account/balance")
+    assert [look["action"] for look in ended["looks"]] == ["identify:phone", "identify:phone", "report:balance"]
     assert PIN not in running.events() and PIN not in asterisk.console()
 
 
@@ -69,7 +58,7 @@ async def test_a_slow_caller_is_never_taken_away(lines: tuple[Running, Asterisk]
             for key in PIN[3:]:
                 await asyncio.sleep(4.2)
                 await phone.press(key)
-        await step_of(running, "account/balance")
+        await running.call_at("account/balance")
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
 
@@ -80,7 +69,7 @@ async def test_any_caller_id_is_served(lines: tuple[Running, Asterisk], tmp_path
     before = len(running.calls())
     async with telephone(tmp_path, number) as phone:
         await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
-        call = await step_of(running, "main/main", after=before)
+        call = await running.call_at("main/main", after=before)
         assert call["caller"] == ("*******0001" if number.endswith("13900000001") else call["caller"])
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
@@ -110,13 +99,13 @@ async def call_at(moment: str, phone: Baresip, running: Running, asterisk: Aster
     """A call brought to the moment at which the service is to be lost."""
     before = len(running.calls())
     await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
-    await step_of(running, "main/main", after=before)
+    await running.call_at("main/main", after=before)
     if moment == "prompt":
         await asyncio.sleep(1)
         yield
         return
     await phone.press("1")
-    await step_of(running, "account/who")
+    await running.call_at("account/who")
     await asyncio.sleep(1)
     if moment == "identification":
         await phone.press(PIN[:3])
@@ -146,9 +135,9 @@ async def test_a_call_goes_on_after_a_restart(lines: tuple[Running, Asterisk], t
         await resumed(running, times + 1)
         await asyncio.sleep(1)
         await phone.press("0")
-        call = await step_of(running, "main/to_people")
+        call = await running.call_at("main/to_people")
         assert len(running.calls()) == before + 1, "the same call, not a new one"
-        nodes = [step["node"] for step in call["steps"]]  # type: ignore[attr-defined,index]
+        nodes = [step["node"] for step in call["steps"]]
         assert nodes[0] == "main/welcome" and nodes[-1] == "main/to_people"
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
