@@ -4,6 +4,9 @@ Asterisk connects and sends `agi_name: value` lines up to an empty one; then it 
 may reach the port too, and a caller may write nonsense into a SIP header, so whatever is not exactly Asterisk's part of
 the conversation closes the connection; Asterisk's dialplan then goes on without us. Nothing that passes here is logged:
 it may be a PIN.
+
+There is never more than one command under way. Asterisk polls the socket but reads it through a buffer of lines: of two
+that arrive together it sees the first, and does not look for the second before a third comes.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ log = structlog.get_logger()
 
 ALL_KEYS = "0123456789*#"
 LONGEST_LINE = 2048  # Asterisk's own limit
+OVERHEAR_MS = 100  # how long keys are overheard at a time: a command that comes meanwhile waits for so long at most
 _MOST_FIELDS = 64
 _FIELD = re.compile(r"(agi_[a-z0-9_]{1,40}): ?(.{0,1024})", re.DOTALL)
 _RESULT = re.compile(r"200 result=(-?[0-9A-D*#]*)(?: \((.*)\))?(?: endpos=(\d{1,12}))?", re.DOTALL)
@@ -95,7 +99,7 @@ class AgiCall:
         self.task: asyncio.Task[None] | None = None  # whoever leads this call
         self._reply: asyncio.Future[Reply] | None = None
         self._heard: Callable[[str], None] | None = None  # set while keys are overheard between commands
-        self._overheard_file = ""
+        self._quiet: asyncio.Future[None] | None = None  # a command waits until nothing is overheard any more
         self._idle: asyncio.TimerHandle | None = None
         self._multi_line = False
         self.gone = False
@@ -143,15 +147,16 @@ class AgiCall:
 
     async def send(self, line: bytes) -> Reply:
         """Send a whole command and wait for its answer."""
-        if self._heard:
-            await self._stop_overhearing()
+        if self._heard and not self.gone:
+            self._quiet = self._loop.create_future()
+            await self._quiet
         return await self._exchange(line)
 
-    def overhear(self, file: str, heard: Callable[[str], None]) -> None:
-        """Until the next command: play `file` (silence) and report each key, which Asterisk else throws away."""
+    def overhear(self, heard: Callable[[str], None]) -> None:
+        """Until the next command: report each key, which Asterisk else throws away. The caller hears nothing."""
         if not (self.gone or self._reply or self._heard):
-            self._heard, self._overheard_file = heard, file
-            self._transport.write(command("STREAM FILE", file, ALL_KEYS))
+            self._heard = heard
+            self._overhear_on()
 
     def close(self) -> None:
         """Give the call back to the dialplan."""
@@ -171,12 +176,6 @@ class AgiCall:
         finally:
             self._reply = None
             self._rest()
-
-    async def _stop_overhearing(self) -> None:
-        """A new command ends STREAM FILE without an answer, unless its answer is under way: NOOP tells them apart."""
-        self._overheard_file = ""
-        await self._exchange(command("NOOP"))
-        self._heard = None
 
     async def _failure(self, file: str) -> Exception:
         """-1 is the answer both to a hang-up, of which we are told at once, and to a file that is not there."""
@@ -220,17 +219,24 @@ class AgiCall:
         except (CommandRefused, Gone) as fault:
             self._answer(fault)
             return
-        if self._heard and reply.played is not None:
+        if self._heard:
             self._overheard(self._heard, reply)
         else:
             self._answer(reply)
 
+    def _overhear_on(self) -> None:
+        self._transport.write(command("WAIT FOR DIGIT", str(OVERHEAR_MS)))
+
     def _overheard(self, heard: Callable[[str], None], reply: Reply) -> None:
-        if reply.result == "-1":
+        hung_up = reply.result == "-1"
+        if not hung_up and (key := _key(reply)):
+            heard(key)
+        if self._quiet is None and not hung_up:
+            self._overhear_on()
             return
-        heard(_key(reply))
-        if self._overheard_file:
-            self._transport.write(command("STREAM FILE", self._overheard_file, ALL_KEYS))
+        self._heard, quiet, self._quiet = None, self._quiet, None
+        if quiet and not quiet.done():
+            quiet.set_result(None)
 
     def _answer(self, outcome: Reply | Exception) -> None:
         if isinstance(outcome, ProtocolFault) or self._reply is None or self._reply.done():
@@ -245,12 +251,13 @@ class AgiCall:
         self.gone = True
         if self._idle:
             self._idle.cancel()
-        if self._reply and not self._reply.done():
-            self._reply.set_exception(Gone("hung up"))
+        for awaited in (self._reply, self._quiet):
+            if awaited and not awaited.done():
+                awaited.set_exception(Gone("hung up"))
 
 
 def _key(reply: Reply) -> str:
-    """STREAM FILE answers with the key's character code, or 0. Raises `ProtocolFault` for anything else."""
+    """Of STREAM FILE and WAIT FOR DIGIT: the key's character code, or 0. Raises `ProtocolFault` for anything else."""
     if not _KEY_CODE.fullmatch(reply.result):
         raise ProtocolFault("not a key")
     code = int(reply.result or 0)

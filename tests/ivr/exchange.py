@@ -59,14 +59,17 @@ class Exchange:
     async def carry(self, stop: Callable[[int, str], bool] = lambda n, line: False) -> None:
         """Answer each command as Asterisk would, until the other side closes or `stop(how many before, command)`."""
         while (line := await self.command()) and not stop(len(self.commands) - 1, line):
-            if answer := self._answer(line):
-                await self.say(answer.encode() + b"\n")
+            if line.startswith("WAIT FOR DIGIT"):
+                await asyncio.sleep(int(line.split('"')[1]) / 1000)
+            await self.say(self._answer(line).encode() + b"\n")
 
-    def _answer(self, line: str) -> str | None:
+    def _answer(self, line: str) -> str:
         words = line.replace('"', "").split()
         match words[:2]:
             case ["STREAM", "FILE"]:
-                return None if words[2].startswith("silence/") else "200 result=0 endpos=8000"
+                return "200 result=0 endpos=8000"
+            case ["WAIT", "FOR"]:
+                return "200 result=0"
             case ["GET", "DATA"]:
                 return f"200 result={self._keys.pop(0)}" if self._keys else "200 result= (timeout)"
             case ["GET", "FULL"]:

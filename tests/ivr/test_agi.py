@@ -210,6 +210,57 @@ async def test_one_answer_byte_by_byte() -> None:
         assert await heard.get() == "135790"
 
 
+async def test_keys_between_two_commands_are_overheard_and_never_two_commands_are_under_way() -> None:
+    keys: list[str] = []
+    thought = asyncio.Event()
+
+    async def handle(call: AgiCall) -> None:
+        call.overhear(keys.append)
+        await thought.wait()
+        await call.stream_file("hello")
+
+    async with serving(handle) as (_, port):
+        exchange = await Exchange.call(port)
+        for code in ("49", "0", "35"):
+            assert await exchange.command() == 'WAIT FOR DIGIT "100"'
+            await exchange.say(f"200 result={code}\n".encode())
+        assert await exchange.command() == 'WAIT FOR DIGIT "100"'
+        thought.set()
+        await asyncio.sleep(0.05)  # time enough to send a second one
+        await exchange.say(b"200 result=50\n")
+        assert await exchange.command() == 'STREAM FILE "hello" "" "0"'
+        assert keys == ["1", "#", "2"]
+        await exchange.say(b"200 result=0 endpos=8000\n")
+        assert await exchange.closed()
+
+
+@pytest.mark.parametrize("end", [b"200 result=-1\n", b"200 result=-1\nHANGUP\n", b"HANGUP\n", None])
+async def test_a_hang_up_while_keys_are_overheard_ends_the_call(end: bytes | None) -> None:
+    ended: asyncio.Queue[type[BaseException]] = asyncio.Queue()
+    thought = asyncio.Event()
+
+    async def handle(call: AgiCall) -> None:
+        call.overhear(lambda key: None)
+        await thought.wait()
+        try:
+            await call.stream_file("hello")
+        except BaseException as fault:
+            ended.put_nowait(type(fault))
+            raise
+
+    async with serving(handle) as (_, port):
+        exchange = await Exchange.call(port)
+        await exchange.command()
+        thought.set()
+        await asyncio.sleep(0)
+        await exchange.say(end) if end else exchange.hang_up()
+        if end == b"200 result=-1\n":
+            assert await exchange.command() == 'STREAM FILE "hello" "" "0"'
+            await exchange.say(b"511 Command Not Permitted on a dead channel or intercept routine\n")
+        async with asyncio.timeout(10):
+            assert issubclass(await ended.get(), Gone)
+
+
 async def test_a_service_that_is_stuck_gives_the_call_back() -> None:
     async with serving(lambda call: asyncio.sleep(60), idle_seconds=0.2) as (_, port):
         exchange = await Exchange.call(port)
