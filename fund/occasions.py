@@ -74,9 +74,10 @@ def _borrower(row: Row) -> Occasion:
     return Occasion(employee(row), loan_values(row))
 
 
+_NOTHING: ColumnElement[int] = literal_column("0")  # nobody is written to about no money
 DUE = _search(
     "loans due",
-    _BORROWERS.where(LOAN.c.dqjhhkrq.between(day_bind("first"), day_bind("last"))),
+    _BORROWERS.where(LOAN.c.dqjhhkrq.between(day_bind("first"), day_bind("last")), LOAN.c.dqjhhkje > _NOTHING),
     LOAN.c.dkzh,
     _borrower,
 )
@@ -92,7 +93,11 @@ def _employer(row: Row) -> Occasion:
 
 BEHIND = _search(
     "employers behind",
-    _EMPLOYERS.where(EMPLOYER.c.dwzhzt == "01", or_(EMPLOYER.c.jzny < text_bind("month"), EMPLOYER.c.jzny.is_(None))),
+    _EMPLOYERS.where(
+        EMPLOYER.c.dwzhzt == "01",
+        or_(EMPLOYER.c.jzny < text_bind("month"), EMPLOYER.c.jzny.is_(None)),
+        EMPLOYER.c.qjje > _NOTHING,
+    ),
     EMPLOYER.c.dwzh,
     _employer,
 )
@@ -113,7 +118,7 @@ INTEREST = _search(
     "yearly interest",
     select(*EMPLOYEE_COLUMNS, DETAIL.c.jzrq, DETAIL.c.fse, DETAIL.c.grzhye)
     .join_from(DETAIL, EMPLOYEE, DETAIL.c.grzh == EMPLOYEE.c.grzh)
-    .where(DETAIL.c.gjhtqywlx == "09", DETAIL.c.jzrq == day_bind("day")),
+    .where(DETAIL.c.gjhtqywlx == "09", DETAIL.c.jzrq == day_bind("day"), DETAIL.c.fse > _NOTHING),
     EMPLOYEE.c.grzh,
     _credited,
 )

@@ -309,6 +309,8 @@ def _placeholders(ground: Ground) -> Iterator[Fault]:
         for name, value in body:
             spoken = name in ("say", "each", "hang_up", "survey") and value
             texts: dict[Place, Mapping[Any, str]] = {(name,): value} if spoken else {}
+            if name == "zero" and isinstance(body, ReportNode):
+                texts = {("zero", figure): words for figure, words in body.zero.items()}
             if name == "menu" and isinstance(body, MenuNode):
                 texts = {
                     ("menu", key, field): text
@@ -338,9 +340,36 @@ def _template(ground: Ground, node: str, place: Place, template: str) -> Iterato
 
 def _fields(body: object, place: Place) -> set[str]:
     report = REPORTS.get(body.report) if isinstance(body, ReportNode) else None
-    if not report:
+    if not report or not isinstance(body, ReportNode):
         return set()
-    return set((report.rows or {}) if place == ("each",) else report.fields)
+    of_a_line = place == ("each",) or (place[0] == "zero" and place[1] not in _told(body.say))
+    return set((report.rows or {}) if of_a_line else report.fields)
+
+
+def _told(words: Mapping[Any, str] | None) -> set[str]:
+    """The values that are said; none where the braces do not match, which is told elsewhere."""
+    try:
+        return {name for template in (words or {}).values() for name in placeholders(template)}
+    except TemplateFault:
+        return set()
+
+
+def _noughts(ground: Ground) -> Iterator[Fault]:
+    """Other words for a figure that is never said, or that is no figure, would never be heard."""
+    for node, body in ground.flow.nodes.items():
+        report = REPORTS.get(body.report) if isinstance(body, ReportNode) else None
+        if not report:
+            continue
+        for name in body.zero:
+            said, line = _told(body.say), _told(body.each)
+            field = report.fields.get(name) if name in said else (report.rows or {}).get(name)
+            if name not in said | line:
+                zh, en = suggestion(name, sorted(said | line))
+                zh, en = f"say 和 each 里都没有 {{{name}}}{zh}", f"neither `say` nor `each` has {{{name}}}{en}"
+                yield ground.fault(node, ("zero", name), zh, en)
+            elif field and field.kind not in ("money", "number", "percent"):
+                zh, en = f"{{{name}}} 不是数，不会为零", f"{{{name}}} is no figure, and never nought"
+                yield ground.fault(node, ("zero", name), zh, en)
 
 
 def _unknown_names(ground: Ground) -> Iterator[Fault]:
@@ -432,6 +461,8 @@ def _languages(ground: Ground) -> Iterator[Fault]:
         language = ground.flow.files[node.partition("/")[0]].language
         for name, value in body:
             texts: dict[Place, Any] = {(name,): value} if isinstance(value, dict) and set(value) <= {"zh", "en"} else {}
+            if name == "zero":
+                texts = {("zero", figure): words for figure, words in value.items()}
             if name == "menu" and isinstance(body, MenuNode):
                 # A line that changes the language is for those who speak the other one.
                 texts = {("menu", key, "say"): option.say for key, option in value.items() if not option.language}
@@ -457,6 +488,7 @@ CHECKS = (
     _stolen_keys,
     _reports,
     _placeholders,
+    _noughts,
     _unknown_names,
     _unknown_queues,
     _placed_calls,

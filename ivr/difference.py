@@ -7,7 +7,8 @@ from fund.calendar import WEEKDAYS, WHOLE_DAY, Calendar, Days, Spans, Timetable,
 from ivr.flow import HOME_FILE, Flow, LongestCall, MenuNode, Option, Patience, Queue, kind_of
 
 _FIELDS = {
-    "say": ("说的话", "words"), "each": ("每条的话", "words of each line"), "next": ("之后", "what comes next"),
+    "say": ("说的话", "words"), "each": ("每条的话", "words of each line"),
+    "zero": ("为零时的话", "words for nought"), "next": ("之后", "what comes next"),
     "failed": ("失败时", "what comes on failure"),
     "unavailable": ("查询系统没有响应时", "what comes when the ledger is away"),
     "nothing": ("没有记录时", "what comes when there is nothing"),
@@ -230,7 +231,7 @@ def _plain(tell: _Teller, value: Any) -> str:
         case True | False:
             return tell("是", "yes") if value else tell("否", "no")
         case dict():
-            parts = [text if key in ("zh", "en") else f"{key} {text}" for key, text in value.items()]
+            parts = [text if key in ("zh", "en") else f"{key} {_plain(tell, text)}" for key, text in value.items()]
             return " / ".join(map(str, parts))
         case float():
             return tell(f"{value:g} 秒", f"{value:g} s")

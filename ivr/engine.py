@@ -67,6 +67,7 @@ from ivr.flow import (
 )
 from ivr.state import State
 from ivr.utterance import Piece, Utterance, fill, placeholders, said
+from ivr.zeros import without_zeros
 
 MOST_HOPS = 50  # nodes in one step; checked flows never come near, and no flow can hang a call
 MOST_BEHIND = 20
@@ -439,13 +440,16 @@ class Turn:
             self.travel(self.target(nothing or (node.next if answer.outcome == "nothing" else node.unavailable)))
             return
         report = REPORTS[node.report]
-        self.say(node.say, _spoken_values(report.fields, answer.data["values"]), personal=True)
+        self._tell_of(node, node.say, _spoken_values(report.fields, answer.data["values"]))
         for row in answer.data["rows"] if node.each else ():
-            self.say(node.each or {}, _spoken_values(report.rows or {}, row), personal=True)
+            self._tell_of(node, node.each or {}, _spoken_values(report.rows or {}, row))
         if node.text_me:
             self._offer_text(node)
         else:
             self.travel(self.target(node.next), turn=self.state.turn)
+
+    def _tell_of(self, node: ReportNode, words: Mapping[Any, str], values: Mapping[str, tuple[str, Any]]) -> None:
+        self.say(without_zeros(words, node.zero, values), values, personal=True)
 
     def _offer_text(self, node: ReportNode) -> None:
         self.phrase("text_me", key=("text", self.key_name(node.text_me or "")))

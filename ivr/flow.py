@@ -116,6 +116,24 @@ Text = Annotated[
         }
     ),
 ]
+TextOrNothing = Annotated[
+    dict[Language, str],
+    BeforeValidator(_by_language),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {"zh": {"type": "string"}, "en": {"type": "string"}},
+                    "required": ["zh"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 Target = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$", json_schema_extra={"x-target": True})]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
@@ -197,6 +215,7 @@ class ReportNode(_Node):
     report: Name
     say: Text
     each: Text | None = None
+    zero: dict[Name, TextOrNothing] = {}  # a figure -> what is said, when it is nought, instead of its sentence
     text_me: Key | None = None
     next: Target
     nothing: Target | None = None

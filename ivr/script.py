@@ -134,6 +134,8 @@ def sayings(flow: Flow, day: str) -> Iterator[Saying]:
                 yield name, _say(flow, day, words, language, personal=isinstance(node, ReportNode))
         if isinstance(node, MenuNode):
             yield from ((name, option) for option in _options(flow, day, node))
+        for words in node.zero.values() if isinstance(node, ReportNode) else ():
+            yield from ((name, _say(flow, day, words, language, personal=True)) for language in words)
         if isinstance(node, ReportNode) and node.text_me:
             for language in phrases["text_me"]:
                 yield name, _say(flow, day, phrases["text_me"], language, key=_key_name(flow, node.text_me, language))

@@ -86,7 +86,9 @@ def _year(year: int) -> tuple[str, ...]:
 
 
 def clock(value: time) -> tuple[str, ...]:
-    """8:50 -> eight, fifty, a.m.; 14:05 -> two, oh, five, p.m.; 12:00 -> twelve, p.m."""
+    """8:50 -> eight, fifty, a.m.; 14:05 -> two, oh, five, p.m.; 12:00 -> noon."""
+    if not value.minute and value.hour % 12 == 0:
+        return ("noon" if value.hour else "midnight",)
     hour = _UNDER_100[value.hour % 12 or 12]
     half = "a.m." if value.hour < 12 else "p.m."
     minute = (*["oh"] * (value.minute < 10), _UNDER_100[value.minute]) if value.minute else ()
@@ -111,8 +113,8 @@ def tail(figures: str) -> tuple[str, ...]:
 
 def fragments() -> tuple[str, ...]:
     """Everything the functions above can say, each once, in the order of a recording script."""
-    rest = ("hundred", *_SECTIONS[1:], "point", "minus", "percent", "yuan", "oh", "a.m.", "p.m.", "X", "ending in")
-    return (*_UNDER_100, *rest, *_MONTHS, *_DAYS, *_DAYS_AHEAD, "at")
+    rest = ("hundred", *_SECTIONS[1:], "point", "minus", "percent", "yuan", "X", "ending in")
+    return (*_UNDER_100, *rest, "oh", "a.m.", "p.m.", "noon", "midnight", *_MONTHS, *_DAYS, *_DAYS_AHEAD, "at")
 
 
 def _each(figures: str) -> Iterable[str]:

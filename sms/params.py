@@ -39,11 +39,15 @@ class BadParam(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One named place in a template. `absent` is written where there is no value (None); without it one is needed."""
+    """One named place in a template.
+
+    `absent` is written where there is no value (None); without it one is needed. `zero` is written instead of nought.
+    """
 
     kind: ParamKind
     max: int = 0  # characters, for `text`
     absent: str | None = None
+    zero: str | None = None
 
     def write(self, value: Value) -> str:
         """`value` as the text shows it. Raises `BadParam`."""
@@ -54,7 +58,7 @@ class Param:
         written = _WRITERS[self.kind](value)
         if len(written) > self.room:
             raise BadParam("too long")
-        return written
+        return self.zero if self.zero is not None and not written.strip("0.元%") else written
 
     @property
     def room(self) -> int:

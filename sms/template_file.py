@@ -45,11 +45,12 @@ class _Strict(BaseModel):
 
 
 class ParamWritten(_Strict):
-    """A place for a value: its kind, or its kind with the most characters and what stands there when there is none."""
+    """A place for a value: its kind, or that with the most characters and what stands there for none, or for nought."""
 
     kind: ParamKind
     max: Annotated[int, Field(ge=1, le=300)] | None = None
     absent: str | None = None
+    zero: Annotated[str, Field(min_length=1)] | None = None
 
 
 class TemplateWritten(_Strict):
@@ -131,6 +132,9 @@ def _units(written: TemplateWritten) -> Iterator[Finding]:
         if f"{{{name}}}{unit}" in written.text:
             yield ("text",), f"{{{name}}} 自带“元”，后面的“元”请删去", f"{{{name}}} brings its own 元"
     for name, param in written.params.items():
+        if param.zero and param.kind not in ("money", "number", "percent"):
+            zh = f"{param.kind} 不是数，不会为零，不用写 zero"
+            yield ("params", name), zh, f"zero is only for figures, not {param.kind}"
         if param.max and param.kind != "text":
             yield (
                 ("params", name),

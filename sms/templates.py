@@ -109,8 +109,9 @@ def check(path: Path) -> list[Fault]:
 def _template(name: str, written: TemplateWritten, signature: str) -> Template:
     places = dict.fromkeys(PLACE.findall(written.text))
     params = {
-        place: Param(written.params[place].kind, written.params[place].max or 0, written.params[place].absent)
+        place: Param(param.kind, param.max or 0, param.absent, param.zero)
         for place in places
+        if (param := written.params[place])
     }
     return Template(
         name,

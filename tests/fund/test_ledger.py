@@ -175,6 +175,23 @@ async def test_whom_to_remind(ledger: Ledger) -> None:
     assert [page.last for page in rest] == [page.last for page in pages[1:]], "from where somebody stopped"
 
 
+async def test_nobody_is_written_to_about_no_money(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
+    await demo.create(engine, TODAY)
+    ledger = Ledger(engine, limit_seconds=20)
+
+    async def occasions() -> list[int]:
+        searches = (ledger.due(date(2026, 3, 3), date(2026, 3, 5)), ledger.behind("2026-02"), ledger.interest(date(2025, 6, 30)))
+        return [len([one async for page in search for one in page.occasions]) for search in searches]
+
+    assert all(await occasions())
+    async with engine.begin() as connection:
+        for table, amount in (("loan", "next_amount"), ("detail", "amount"), ("employer", "monthly")):
+            await connection.execute(text(f"UPDATE demo_{table} SET {amount} = 0"))
+    assert await occasions() == [0, 0, 0]
+    await engine.dispose()
+
+
 async def test_a_ledger_that_is_not_there_or_not_what_was_promised(tmp_path: Path, database_url: str) -> None:
     for url in (f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}", "postgresql+asyncpg://nobody@127.0.0.1:1/nothing", database_url):
         engine = open_database(url, read_only=True)

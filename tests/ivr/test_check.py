@@ -54,6 +54,12 @@ FAULTS = [
      8, '没有报表 "balanse"(是不是 "balance"?)', 'no report "balanse"'),
     ("  start: {identify: employee, next: tell, failed: agent}\n  tell: {report: balance, say: '{blance}', next: agent, unavailable: agent}\n",
      8, '没有 {blance} 这一项(是不是 "balance"?)', "unknown placeholder {blance}"),
+    ("  start: {identify: employee, next: tell, failed: agent}\n  tell: {report: balance, say: '{balance}', zero: {balence: 没有},"
+     " next: agent, unavailable: agent}\n", 8, 'say 和 each 里都没有 {balence}(是不是 "balance"?)', "neither `say` nor `each`"),
+    ("  start: {identify: employee, next: tell, failed: agent}\n  tell: {report: balance, say: '{state}', zero: {state: 没有},"
+     " next: agent, unavailable: agent}\n", 8, "{state} 不是数", "{state} is no figure"),
+    ("  start: {identify: employee, next: tell, failed: agent}\n  tell: {report: balance, say: '{balance}', zero: {balance: '{sum}'},"
+     " next: agent, unavailable: agent}\n", 8, "没有 {sum} 这一项", "unknown placeholder {sum}"),
     ("  start: {report: balance, say: 余额, next: agent, unavailable: agent}\n", 7, "没有先核实身份", "reached without"),
     ("  start: {hours: nights, open: agent, closed: agent}\n", 7, '没有时间表 "nights"', 'unknown hours "nights"'),
     ("  start: {text: giude, next: agent, failed: agent}\n", 7, '没有短信模板 "giude"(是不是 "guide"?)', 'unknown text "giude"'),

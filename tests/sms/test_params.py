@@ -113,3 +113,10 @@ def test_whatever_comes_is_written_within_its_room_or_refused(kind: ParamKind, v
 @given(st.decimals(-999_999_999, 999_999_999, places=2))
 def test_money_reads_back(amount: Decimal) -> None:
     assert Decimal(Param("money").write(amount).removesuffix("元")) == amount
+
+
+@pytest.mark.parametrize("kind", ["money", "number", "percent"])
+def test_words_stand_for_nought_and_for_nothing_else(kind: ParamKind) -> None:
+    param = Param(kind, zero="无")
+    assert [param.write(value) for value in (0, "0", Decimal(0))] == ["无"] * 3
+    assert all(written != "无" for written in (param.write(10), param.write("100"), Param(kind).write(0)))

@@ -137,7 +137,7 @@ async def test_interest_goes_out_from_the_first_of_july(house: House) -> None:
     house.now = datetime(2025, 7, 1, 2, 0, tzinfo=UTC)
     assert "interest" in house.reminders.in_season()
     counts = await house.reminders.now("interest")
-    assert counts.found > 800 and counts.queued > 500
+    assert counts.found > 600 and counts.queued > 400
     claimed = await house.outbox.claim(["notice"], 1, 30)
     assert "已于2025年6月30日完成年度结息，利息" in claimed[0].text
 
