@@ -196,8 +196,22 @@ class Turn:
             case ReportNode() if digits == node.text_me:
                 self.state.phase = "texting"
                 self.look_up("text_report", report=node.report, to=self.state.caller, **(self.state.person or {}))
+            case ReportNode() if self._ahead_of(node, digits):
+                self._keyed(digits)
             case _:
                 self.wrong("wrong_key")
+
+    def _ahead_of(self, node: ReportNode, key: str) -> bool:
+        """Whether the menu that follows a report has this key: then the call is there already."""
+        goal = self.target(node.next)
+        menu = self.flow.nodes[goal]
+        if not (isinstance(menu, MenuNode) and key in menu.menu):
+            return False
+        state = self.state
+        state.node = state.turn = goal
+        state.phase, state.silences, state.wrongs = "", 0, 0
+        self.actions.append(Entered(goal))
+        return True
 
     def to_people(self, key: str) -> bool:
         """Whether this key leads to people from everywhere."""

@@ -1,8 +1,15 @@
 """What a menu costs a caller: here each character takes a second, so that the sums can be read."""
 
+import re
+from pathlib import Path
+
+import pytest
+
 from ivr.check import Ground
+from ivr.flow import MenuNode
 from ivr.layout import MenuCost, menu_costs
-from tests.ivr.golden import BEGIN
+from ivr.loader import load, read_folder
+from tests.ivr.golden import BEGIN, PHRASES
 from tests.ivr.test_check import MAIN, checked
 
 NODES = """\
@@ -31,3 +38,21 @@ def test_the_greeting_counts_for_the_menus_it_leads_to() -> None:
     )
     assert costs["main/loan"].first_seconds == 2 + PRESS
     assert costs["main/closed"].first_seconds == HOURS + 2 + PRESS
+
+
+FLOWS = load(read_folder(Path("flows")), PHRASES).flow
+HOMES = {"main/main", "english/start"}  # there the person is one of the choices
+LONG = 4
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, node in (FLOWS.nodes.items() if FLOWS else ())
+        if isinstance(node, MenuNode) and len(node.menu) >= LONG and name not in HOMES
+    ],
+)
+def test_every_long_menu_of_ours_begins_with_the_way_to_a_person(name: str) -> None:
+    assert FLOWS
+    assert re.match("人工服务，请按0。|For a person, press 0.", " ".join((FLOWS.nodes[name].say or {}).values()))
