@@ -62,8 +62,7 @@ def serve(demo: bool, only: str | None) -> None:
     from hotline.logs import configure
     from hotline.server import Hotline, serve_until_told
     from ivr.versions import NoFlow
-    from sms.keywords import BadKeywords
-    from sms.templates import BadTemplates
+    from sms.wording import BadWording
 
     chosen = settings()
     configure(chosen)
@@ -84,7 +83,7 @@ def serve(demo: bool, only: str | None) -> None:
         uvloop.run(serve_until_told(chosen, with_demo=demo, only=only or "", ready=ready))
     except NoFlow as faults:
         raise click.ClickException(f"flows/ 有错误，无法启动：\n{faults}") from None
-    except (BadTemplates, BadKeywords) as faults:
+    except BadWording as faults:
         raise click.ClickException(f"短信模板或关键词有错误，无法启动：\n{faults}") from None
     except NoDatabase as fault:
         raise click.ClickException(f"数据库打不开，请检查 HOTLINE_DATABASE_URL 和磁盘空间：{fault}") from None

@@ -3,7 +3,7 @@
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -17,11 +17,12 @@ from hotline.logs import configure
 from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
+from hotline.text_versions import compare
 from ivr.check import Ground
 from ivr.difference import differences
 from ivr.flow import Flow
 from ivr.layout import MenuCost, menu_costs
-from ivr.loader import Files, Loaded, load, read_folder, read_phrases
+from ivr.loader import Files, Loaded, flow_paths, load, read_folder, read_phrases
 from ivr.prompts import Prompts
 from ivr.recordings import Recordings
 from ivr.rehearsal import rehearse
@@ -143,16 +144,23 @@ async def test_folder(settings: Settings, folder: Path | None, say: Print) -> in
 
 
 def diff_folders(settings: Settings, old: Path, new: Path, say: Print) -> int:
-    """Print what changed; 1 when one of the two does not load."""
-    flows: Mapping[Path, Loaded] = {folder: load_folder(settings, folder) for folder in (old, new)}
-    for loaded in flows.values():
-        for fault in loaded.faults:
-            if loaded.flow is None:
-                say(fault.tell(settings.language))
-    before, after = flows[old].flow, flows[new].flow
-    if before is None or after is None:
+    """Print what changed in the menus, keywords or templates of two folders; 1 when one of them does not load."""
+    folders = (old, new) if any(flow_paths(folder) for folder in (old, new)) else ()
+    flows = [load_folder(settings, folder) for folder in folders]
+    texts, faults = compare(old, new, settings.language)
+    faults += [fault for loaded in flows if loaded.flow is None for fault in loaded.faults]
+    for fault in faults:
+        say(fault.tell(settings.language))
+    if faults:
         return 1
-    changes = list(differences(before, after, settings.language))
+    changes = [*_flow_changes(flows, settings.language), *texts]
     for change in changes or ["没有变化" if settings.language == "zh" else "nothing changed"]:
         say(change)
     return 0
+
+
+def _flow_changes(flows: Sequence[Loaded], language: str) -> Iterator[str]:
+    """Of no folder, or of two that both load."""
+    match [loaded.flow for loaded in flows]:
+        case [Flow() as before, Flow() as after]:
+            yield from differences(before, after, language)

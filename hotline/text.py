@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.ledger import Ledger
 from fund.privacy import Privacy
+from hotline import text_versions
 from hotline.text_world import TextWorld
-from sms import templates as template_files
 from sms.answers import Answers, World
 from sms.audit import audit
 from sms.callbacks import Callbacks
@@ -26,7 +27,6 @@ from sms.dead_letters import DeadLetters
 from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure
 from sms.inbound import Inbox
 from sms.keys import Keys
-from sms.keywords import KeywordFile
 from sms.notices import Notices
 from sms.outbox import Outbox
 from sms.providers import PROVIDERS
@@ -40,6 +40,7 @@ from sms.sender import Sender, Wish
 from sms.settings import TextSettings
 from sms.store import Store
 from sms.wake import listen
+from sms.wording import Wording
 from sms.workers import CODE_LANES, OTHER_LANES, Rules, Worker
 
 OURSELVES = "hotline"  # the client of texts nobody outside asked for
@@ -65,7 +66,10 @@ class TextService:
         self.ledger = ledger
         self.keys = Keys(store)
         self.outbox = Outbox(store)
-        self.templates = template_files.load(settings.templates)
+        self.wording = Wording(settings.templates, keywords)
+        self.wording.used.append(text_versions.ours)
+        self.wording.taken_up.append(partial(text_versions.keep, store.engine))
+        self.templates = self.wording.templates
         self.sender = Sender(self.outbox, self.templates, settings)
         self.codes = Codes(store, self.sender, settings.codes, call)
         self.providers: dict[str, Provider] = {
@@ -74,8 +78,7 @@ class TextService:
         }
         self.router = Router(self.providers, settings.routes, chance)
         self.receipts = Receipts(store, self.router, listeners=self.outbox.listeners)
-        self.keywords = KeywordFile(keywords, self.templates)
-        self.replies = Replies(store, self.sender, self.keywords, Answers(self.templates, world))
+        self.replies = Replies(store, self.sender, self.wording, Answers(self.templates, world))
         self.inbox = Inbox(store, self.replies.wake, settings.abroad)
         self.reminders = Reminders(store, self.sender, ledger, settings.remind_at, settings.reminders)
         self.notices = Notices(store, self.sender, ledger)
@@ -90,6 +93,7 @@ class TextService:
 
     async def start(self) -> None:
         """Open the providers, then serve the outbox."""
+        await self.wording.start()
         for provider in self.providers.values():
             await provider.start(self._take_from(provider.name))
         for worker in self.workers:
@@ -168,7 +172,7 @@ class TextService:
             Chore("give up waiting", 60, lambda: give_up_waiting(store, settings.unknown_hours)),
             Chore("match receipts", 60, self.receipts.sweep),
             Chore("forget codes", 600, self.codes.forget),
-            Chore("look at keywords", 0.5, self.keywords.look),
+            Chore("look at the words", 0.5, self.wording.look),
             Chore("join parts", 20, self.inbox.join_late),
             Chore("remind", 60, self.reminders.tick),
             Chore("forget sessions", 600, self.replies.forget_sessions),
@@ -203,7 +207,7 @@ def open_text(
     """The text side on an open, migrated database. Call inside the loop.
 
     `call` places voice codes: (phone, code). `world` answers what texts ask; without it, only from the ledger.
-    Raises `BadTemplates` and `BadKeywords`.
+    Raises `BadWording`.
     """
     keywords = keywords or settings.keywords or Path("flows/sms.yaml")
     store = Store(engine, privacy)

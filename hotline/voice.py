@@ -31,6 +31,7 @@ from hotline.text import TextService
 from hotline.twilio import twilio_line
 from hotline.world import FundWorld
 from ivr.call import Switchboard
+from ivr.flow import TextNode
 from ivr.lines import asterisk, audio, twilio_http
 from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
@@ -110,12 +111,26 @@ async def _open_flows(stack: AsyncExitStack, ground: Ground, text: TextService) 
         load,
         phrases=read_phrases(settings.prompts / "voice.yaml"),
         folder=str(settings.flows),
-        texts=set(text.templates),
+        texts=text.templates,
     )
     flows = FlowVersions(settings.flows, read, ground.engine)
     await flows.start()
     stack.push_async_callback(flows.stop)
+    _agree(text, flows)
     return flows
+
+
+def _agree(text: TextService, flows: FlowVersions) -> None:
+    """No template goes that a menu sends; and a menu that waited for a template is looked at again."""
+
+    def used() -> dict[str, str]:
+        return {node.text: f"菜单 {name} " for name, node in flows.current.nodes.items() if isinstance(node, TextNode)}
+
+    async def look_again(_: object) -> None:
+        flows.look_again()
+
+    text.wording.used.append(used)
+    text.wording.taken_up.append(look_again)
 
 
 def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:

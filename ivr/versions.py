@@ -44,6 +44,7 @@ class FlowVersions:
         self._folder, self._load, self._engine = folder, load, engine
         self._flows: dict[str, Flow] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._again = False
         self.faults: Loaded | None = None  # what is wrong with the folder now, when it is
 
     async def start(self) -> None:
@@ -52,6 +53,10 @@ class FlowVersions:
         if not loaded.flow:
             raise NoFlow(loaded)
         self._watch = asyncio.create_task(self._watch_forever(self._signature()))
+
+    def look_again(self) -> None:
+        """What the folder is checked against has changed: if it was refused, it may be good now."""
+        self._again = self.faults is not None
 
     async def stop(self) -> None:
         """Stop watching."""
@@ -91,24 +96,8 @@ class FlowVersions:
         self.faults = None
         self.current = self._flows[loaded.flow.version] = loaded.flow
         log.info("flows_taken_up", version=loaded.flow.version, nodes=len(loaded.flow.nodes))
-        await self._keep(loaded.flow.version, files)
+        await keep_version(self._engine, loaded.flow.version, files)
         return loaded
-
-    async def _keep(self, version: str, files: Files) -> None:
-        row = {
-            "version": version,
-            "files": json.dumps({name: raw.decode() for name, raw in files.items()}, ensure_ascii=False),
-            "taken_up_at": datetime.now(UTC),
-        }
-        try:
-            async with self._engine.begin() as connection:
-                known = select(flow_versions.c.version).where(flow_versions.c.version == version)
-                if not (await connection.execute(known)).first():
-                    await connection.execute(flow_versions.insert().values(row))
-        except IntegrityError:
-            pass  # another node kept it at the same moment
-        except (SQLAlchemyError, OSError) as fault:
-            log.error("flow_version_not_kept", version=version, fault=type(fault).__name__)
 
     def _signature(self) -> Signature:
         with contextlib.suppress(OSError):
@@ -122,10 +111,28 @@ class FlowVersions:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = self._signature()
-            if now != seen and now == settling:
-                seen = now
+            if (now != seen or self._again) and now == settling:
+                seen, self._again = now, False
                 try:
                     await self._take_up()
                 except Exception as fault:  # the folder is watched on, and the last good flow stays
                     log.exception("flows_not_read", fault=type(fault).__name__)
             settling = now
+
+
+async def keep_version(engine: AsyncEngine, version: str, files: Files) -> None:
+    """Keep the files of what came into force, once. A database that is away is told, and nothing else."""
+    row = {
+        "version": version,
+        "files": json.dumps({name: raw.decode() for name, raw in files.items()}, ensure_ascii=False),
+        "taken_up_at": datetime.now(UTC),
+    }
+    try:
+        async with engine.begin() as connection:
+            known = select(flow_versions.c.version).where(flow_versions.c.version == version)
+            if not (await connection.execute(known)).first():
+                await connection.execute(flow_versions.insert().values(row))
+    except IntegrityError:
+        pass  # another node kept it at the same moment
+    except (SQLAlchemyError, OSError) as fault:
+        log.error("flow_version_not_kept", version=version, fault=type(fault).__name__)

@@ -3,7 +3,6 @@
 Every fault of the file is told at once. Nothing here knows who is texting: see `sms.answers`.
 """
 
-import asyncio
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,18 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import structlog
-
 from fund.yaml_model import typed
-from fund.yaml_source import Fault, Source, parse
+from fund.yaml_source import Fault, Source
 from fund.yaml_source import load as load_yaml
-from sms import metrics
 from sms.keyword_faults import keyword_faults
 from sms.keyword_file import NAMES, Deed, File, KeywordWritten, Kind, KindWritten, Limits
 from sms.plain import month_in, plain
 from sms.templates import Templates
-
-log = structlog.get_logger(__name__)
 
 LONGEST_SENTENCE = 40  # plain characters in which a keyword is looked for
 _MONTH_IN_SENTENCE = re.compile(
@@ -186,47 +180,3 @@ def check(path: Path, templates: Templates | None) -> list[Fault]:
     except BadKeywords as bad:
         return bad.faults
     return []
-
-
-class KeywordFile:
-    """The keywords in force: taken up again when the file has changed and is good; a fault keeps the last good ones."""
-
-    def __init__(self, path: Path, templates: Templates) -> None:
-        self.path, self._templates = path, templates
-        self.faults: list[Fault] = []
-        self.table = self._first()
-
-    def _first(self) -> Table:
-        self._seen = self._settling = self._signature()
-        if self._seen is None:
-            log.error("keywords.no_file", file=str(self.path))
-            return BARE
-        return load(load_yaml(self.path), self._templates)
-
-    async def look(self) -> None:
-        """Take up a changed file once it has been still for one look: editors write in several goes."""
-        now = self._signature()
-        if now != self._seen and now == self._settling and now is not None:
-            self._seen = now
-            await self._take_up()
-        self._settling = now
-
-    async def _take_up(self) -> None:
-        try:
-            raw = await asyncio.to_thread(self.path.read_bytes)
-            self.table = load(parse(raw, str(self.path)), self._templates)
-        except (OSError, BadKeywords) as fault:
-            self.faults = fault.faults if isinstance(fault, BadKeywords) else []
-            metrics.KEYWORDS_REFUSED.set(1)
-            log.error("keywords.refused", faults=[each.tell("en") for each in self.faults][:20])
-            return
-        self.faults = []
-        metrics.KEYWORDS_REFUSED.set(0)
-        log.info("keywords.taken_up", keywords=len(self.table.file.keywords))
-
-    def _signature(self) -> tuple[int, int] | None:
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_size

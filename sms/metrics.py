@@ -21,6 +21,6 @@ BREAKER = Gauge("sms_breaker_open", "1 while a provider is left alone", ["provid
 INBOUND = Counter("sms_inbound_total", "Texts (or parts of them) people sent us", ["provider", "what"])
 NOTICES = Counter("sms_notices_total", "Events of the ledger by what became of them", ["type", "outcome"])
 REMINDERS = Counter("sms_reminders_total", "Occasions to remind somebody, by what became of them", ["kind", "outcome"])
-KEYWORDS_REFUSED = Gauge("sms_keywords_refused", "1 while flows/sms.yaml has a fault and the last good one is used")
+WORDING_REFUSED = Gauge("sms_wording_refused", "1 while prompts/sms.yaml or flows/sms.yaml has a fault")
 REPLIES = Counter("sms_replies_total", "What people's texts were answered with", ["template"])
 CODES = Counter("sms_codes_total", "Verification codes by what became of them", ["purpose", "event"])

@@ -22,11 +22,11 @@ from sms import metrics, opt_outs
 from sms.answers import Answer, Answers
 from sms.deciding import Peer, Session
 from sms.errors import Refused
-from sms.keywords import KeywordFile
 from sms.messages import Message, new_id
 from sms.sender import Sender, Wish
 from sms.store import Clock, Store, utc_now
 from sms.tables import audit, inbound, message, text_session
+from sms.wording import Wording
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Replies:
     """Answers until stopped."""
 
     def __init__(
-        self, store: Store, sender: Sender, keywords: KeywordFile, answers: Answers, clock: Clock = utc_now
+        self, store: Store, sender: Sender, keywords: Wording, answers: Answers, clock: Clock = utc_now
     ) -> None:
         self.store, self.sender, self.clock = store, sender, clock
         self._keywords, self._answers = keywords, answers

@@ -89,7 +89,11 @@ class BadTemplates(Exception):
 
 def load(path: Path) -> Templates:
     """The templates of a file. Raises `BadTemplates` with every fault at once."""
-    source = load_yaml(path)
+    return read(load_yaml(path))
+
+
+def read(source: Source) -> Templates:
+    """The templates of a file that was read. Raises `BadTemplates` with every fault at once."""
     file, faults = typed(source, File, NAMES)
     faults += _faults(source, file) if file else ()
     if not file or any(not fault.warning for fault in faults):

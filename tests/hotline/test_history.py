@@ -11,8 +11,10 @@ from click.testing import CliRunner, Result
 from hotline.cli import main
 from hotline.database import open_database
 from hotline.migrations import upgrade
+from hotline.text_versions import keep
 from ivr.loader import load, read_folder
 from ivr.versions import FlowVersions
+from sms.wording import Files, Wording
 from tests.ivr.golden import PHRASES
 from tests.ivr.test_check import MAIN
 
@@ -84,3 +86,66 @@ def test_before_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOTLINE_HOME", str(tmp_path / "home"))
     assert "还没有" in hotline("versions").output
     shutil.rmtree(tmp_path / "home")
+
+
+WORDS = {name: Path(name).read_bytes() for name in ("prompts/sms.yaml", "flows/sms.yaml")}
+OTHERS = WORDS | {"prompts/sms.yaml": WORDS["prompts/sms.yaml"].replace("请回复：YE余额".encode(), "请发送：YE余额".encode())}
+
+
+@pytest.fixture
+def texts(site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, and the templates were changed once as well."""
+    monkeypatch.setenv("HOTLINE_SMS__TEMPLATES", str(site / "sms.yaml"))
+    for files in (WORDS, OTHERS):
+        (site / "sms.yaml").write_bytes(files["prompts/sms.yaml"])
+        (site / "flows" / "sms.yaml").write_bytes(files["flows/sms.yaml"])
+        asyncio.run(kept(site, Wording(site / "sms.yaml", site / "flows" / "sms.yaml").files))
+    return site
+
+
+async def kept(site: Path, files: Files) -> None:
+    engine = open_database(f"sqlite+aiosqlite:///{site / 'home' / 'hotline.db'}")
+    await keep(engine, files)
+    await engine.dispose()
+
+
+def test_versions_of_the_text_side_stand_among_those_of_the_flows(texts: Path) -> None:
+    lines = hotline("versions").output.splitlines()
+    assert "texts-" in lines[0] and lines[0].endswith("短信  ← 现在")
+    assert lines[1].startswith("     模板 reply_help: 文字改为 请发送")
+    assert "texts-" in lines[2] and lines[3].endswith("← 现在") and "按键 1 改为" in lines[4], lines
+
+
+def test_words_go_back_and_the_flows_stay(texts: Path) -> None:
+    back = hotline("rollback", "2")
+    assert back.exit_code == 0 and "模板 reply_help: 文字改为 请回复" in back.output
+    assert (texts / "sms.yaml").read_bytes() == WORDS["prompts/sms.yaml"]
+    assert (texts / "flows" / "main.yaml").read_text() == SECOND
+    (texts / "flows" / "sms.yaml").write_text("keywords: 半截")
+    assert "还没有生效过" in hotline("versions").output
+    assert hotline("rollback", "1").exit_code == 0
+    assert (texts / "flows" / "sms.yaml").read_bytes() == WORDS["flows/sms.yaml"]
+    (aside,) = (texts / "home" / "flows-aside").iterdir()
+    assert (aside / "flows" / "sms.yaml").read_text() == "keywords: 半截"
+
+
+def test_a_version_that_is_not_good_any_more_is_not_put_back(texts: Path) -> None:
+    asyncio.run(kept(texts, WORDS | {"prompts/sms.yaml": b"templates: 1\n"}))
+    result = hotline("rollback", "1")
+    assert result.exit_code == 1 and "prompts/sms.yaml:1:" in result.output
+    assert (texts / "sms.yaml").read_bytes() == OTHERS["prompts/sms.yaml"]
+
+
+def test_diff_tells_of_keywords_and_of_templates(tmp_path: Path) -> None:
+    for name, files in (("old", WORDS), ("new", OTHERS)):
+        for kind in ("prompts", "flows"):
+            (tmp_path / kind / name).mkdir(parents=True)
+            (tmp_path / kind / name / "sms.yaml").write_bytes(files[f"{kind}/sms.yaml"])
+    (tmp_path / "flows" / "new" / "sms.yaml").write_bytes(WORDS["flows/sms.yaml"].replace("余鄂, ".encode(), b""))
+    templates = hotline("diff", *(str(tmp_path / "prompts" / name) for name in ("old", "new")))
+    assert templates.exit_code == 0 and templates.output.startswith("模板 reply_help: 文字改为 请发送")
+    keywords = hotline("diff", *(str(tmp_path / "flows" / name) for name in ("old", "new")))
+    assert (keywords.exit_code, keywords.output) == (0, "关键词 balance: 写法取消 余鄂\n")
+    (tmp_path / "flows" / "new" / "sms.yaml").write_text("keywords: 1\n")
+    bad = hotline("diff", *(str(tmp_path / "flows" / name) for name in ("old", "new")))
+    assert bad.exit_code == 1 and "sms.yaml:1:" in bad.output

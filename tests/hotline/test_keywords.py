@@ -1,6 +1,8 @@
 """`hotline check` and `hotline test` cover the keywords as they cover the menus."""
 
+import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from click.testing import CliRunner
 from hotline import flows
 from hotline.cli import main
 from hotline.settings import Settings
+from sms.settings import TextSettings
+from tests.service import service
 
 
 @pytest.fixture
@@ -57,3 +61,29 @@ def test_texting_from_the_terminal() -> None:
     unbound = CliRunner().invoke(main, ["sms", "try", "--from", "13900000002"], input="YE\n").output
     assert "绑定方法" in unbound
     assert CliRunner().invoke(main, ["sms", "try", "--at", "noon"]).exit_code == 2
+
+
+async def test_a_running_service_takes_words_up_with_the_menus_that_need_them(folder: Path, tmp_path: Path) -> None:
+    """A menu that names a new template waits for it; a bad template changes nothing; a used one does not go."""
+    templates = tmp_path / "templates.yaml"
+    shutil.copy("prompts/sms.yaml", templates)
+    good = templates.read_text("utf-8")
+    async with service(tmp_path, flows=folder, sms=TextSettings(templates=templates)) as hotline:
+        text, voice = hotline.text, hotline.switchboard._flows  # type: ignore[union-attr]
+        menu = folder / "withdrawal.yaml"
+        menu.write_text(menu.read_text("utf-8").replace("text: withdrawal_guide", "text: rent_guide"), "utf-8")
+        await until(lambda: bool(voice.faults))  # type: ignore[attr-defined]
+        assert "rent_guide" in voice.faults.faults[0].tell()  # type: ignore[attr-defined]
+        templates.write_text(good + "  rent_guide: {lane: reply, kind: service, text: 租房提取指南。, life: 2h}\n", "utf-8")
+        await until(lambda: not voice.faults)  # type: ignore[attr-defined]
+        assert text.wanted("rent_guide") == {}.keys() and "rent_guide" in text.templates
+        templates.write_text(good, "utf-8")
+        await until(lambda: bool(text.wording.faults))
+        assert text.wording.faults[0].zh == "模板 rent_guide 不见了，菜单 withdrawal/send 还要用它"
+        assert "rent_guide" in text.templates
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.05)

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fund.yaml_source import parse
-from sms import metrics
 from sms import templates as template_files
 from sms.keyword_faults import ANSWERS
 from sms.keyword_file import schema
-from sms.keywords import BARE, BadKeywords, KeywordFile, Table, check, load
+from sms.keywords import BARE, Table, check, load
 from sms.plain import plain
 
 ROOT = Path(__file__).parents[2]
@@ -167,33 +166,6 @@ def test_menu_and_tests_are_checked(tmp_path: Path) -> None:
     assert [fault.zh for fault in check(path, TEMPLATES)] == ['没有关键词 "stpo"(是不是 "stop"?)']
 
 
-def test_opting_out_works_without_a_file(tmp_path: Path) -> None:
-    assert KeywordFile(tmp_path / "none.yaml", TEMPLATES).table is BARE
+def test_opting_out_works_without_a_file() -> None:
     found = BARE.find("td", TODAY)
     assert found and found.keyword.do == "turn_off"
-
-
-def test_a_bad_file_does_not_start(tmp_path: Path) -> None:
-    (tmp_path / "sms.yaml").write_text("keywords: 1\n")
-    with pytest.raises(BadKeywords):
-        KeywordFile(tmp_path / "sms.yaml", TEMPLATES)
-
-
-async def test_a_changed_file_is_taken_up_and_a_bad_one_is_not(tmp_path: Path) -> None:
-    path = tmp_path / "sms.yaml"
-    path.write_text(KINDS + "keywords:\n" + STOP)
-    keywords = KeywordFile(path, TEMPLATES)
-    first = keywords.table
-    await keywords.look()
-    assert keywords.table is first
-    path.write_text(KINDS + "keywords:\n" + STOP + "  help: {title: 帮助, words: [BZ], say: reply_hepl}\n")
-    await keywords.look()
-    await keywords.look()
-    assert keywords.table is first and len(keywords.faults) == 1
-    assert metrics.KEYWORDS_REFUSED._value.get() == 1
-    path.write_text(KINDS + "keywords:\n" + STOP + "  help: {title: 帮助, words: [BZ], say: reply_help}\n")
-    await keywords.look()
-    assert keywords.table is first, "the file has only just changed: an editor may still be writing"
-    await keywords.look()
-    assert keywords.table.find("bz", TODAY) and not keywords.faults
-    assert metrics.KEYWORDS_REFUSED._value.get() == 0

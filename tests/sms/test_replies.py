@@ -17,7 +17,6 @@ from hotline.text_world import TextWorld
 from sms import templates as template_files
 from sms.answers import Answers
 from sms.inbound import Inbox
-from sms.keywords import KeywordFile
 from sms.messages import Message
 from sms.outbox import Outbox
 from sms.providers.base import Inbound
@@ -26,6 +25,7 @@ from sms.sender import Sender
 from sms.settings import TextSettings
 from sms.store import Store
 from sms.tables import audit, inbound, message, opt_out, text_session
+from sms.wording import Wording
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 TEMPLATES = template_files.load(Path("prompts/sms.yaml"))
@@ -51,7 +51,7 @@ class House:
     def __init__(self, store: Store, ledger: Ledger | None) -> None:
         self.now, self.store = NOW, store
         self.outbox = Outbox(store, lambda: self.now)
-        self.keywords = KeywordFile(Path("flows/sms.yaml"), TEMPLATES)
+        self.wording = Wording(Path("prompts/sms.yaml"), Path("flows/sms.yaml"))
         self.sender = Sender(self.outbox, TEMPLATES, TextSettings())
         self.replies = self.restart(ledger)
         self.inbox = Inbox(store, self.replies.wake, clock=lambda: self.now)
@@ -59,7 +59,7 @@ class House:
     def restart(self, ledger: Ledger | None) -> Replies:
         """A process that knows nothing but the database."""
         answers = Answers(TEMPLATES, TextWorld(ledger))
-        self.replies = Replies(self.store, self.sender, self.keywords, answers, lambda: self.now)
+        self.replies = Replies(self.store, self.sender, self.wording, answers, lambda: self.now)
         return self.replies
 
     async def text(self, phone: str, words: str, id: str = "") -> list[str]:
@@ -156,7 +156,7 @@ async def test_a_crash_between_storing_and_answering(house: House, ledger: Ledge
 async def test_two_processes_answer_once(house: House, ledger: Ledger) -> None:
     await house.inbox.take("carrier", [Inbound(BOUND, f"余额{n}", id=f"{n}") for n in range(5)])
     await house.inbox.take("carrier", [Inbound(UNBOUND, "退订贷款", id="x")])
-    other = Replies(house.store, house.sender, house.keywords, Answers(TEMPLATES, TextWorld(ledger)), lambda: house.now)
+    other = Replies(house.store, house.sender, house.wording, Answers(TEMPLATES, TextWorld(ledger)), lambda: house.now)
     await asyncio.gather(answer_all(house.replies), answer_all(other), answer_all(house.replies))
     assert len(await house.sent(BOUND)) == 5
     assert len(await house.sent(UNBOUND)) == 1
