@@ -7,16 +7,18 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
 from hotline import text_told
 from hotline.settings import Settings
 from sms.audit import audit
+from sms.callbacks import Listeners
 from sms.dead_letters import DeadLetters
 from sms.errors import Refused
 from sms.figures import figures
+from sms.given_up import GivenUp, decide
 from sms.keys import CHANNELS, SCOPES, Keys
 from sms.store import Store, utc_now
 
@@ -181,7 +183,7 @@ def rotate_keys() -> None:
 
 @sms.group()
 def dead() -> None:
-    """Dead letters: texts that wait for a person to decide."""
+    """Dead letters: texts that wait for a person to decide, and callbacks that were given up."""
 
 
 @dead.command("list")
@@ -189,14 +191,16 @@ def dead() -> None:
 def dead_list(most: int) -> None:
     """List them, the newest first. Numbers are masked."""
 
-    async def work(store: Store) -> tuple[Any, int]:
-        letters = DeadLetters(store)
-        return await letters.list(most), await letters.count()
+    async def work(store: Store) -> tuple[Any, Any, int, int]:
+        letters, given_up = DeadLetters(store), GivenUp(Listeners(store))
+        return await letters.list(most), await given_up.list(most), await letters.count(), await given_up.count()
 
-    found, count = _with_store(work)
+    found, untold, count, untold_count = _with_store(work)
     for each in found:
         click.echo(text_told.letter_line(each))
-    click.echo(text_told.how_many(count, _language()), err=True)
+    for news in untold:
+        click.echo(text_told.untold_line(news, _language()))
+    click.echo(text_told.how_many(count, untold_count, _language()), err=True)
 
 
 @dead.command("show")
@@ -215,14 +219,14 @@ def dead_show(id: str) -> None:
     click.echo(f"{'text':12}{text}")
 
 
-def _decide(act: str, ids: tuple[str, ...]) -> None:
+def _decide(act: Literal["release", "drop"], ids: tuple[str, ...]) -> None:
     """Release or drop each; what cannot be is told, the others are done all the same."""
 
     async def work(store: Store) -> list[str]:
-        letters, faults = DeadLetters(store), []
+        letters, given_up, faults = DeadLetters(store), GivenUp(Listeners(store)), []
         for id in ids:
             try:
-                await getattr(letters, act)(id)
+                await decide(act, letters, given_up, id)
                 await audit(store, _me(), f"dead.{act}", id)
             except Refused as fault:
                 faults.append(f"{id}: {text_told.refusal(fault.reason, _language())}")
@@ -235,12 +239,12 @@ def _decide(act: str, ids: tuple[str, ...]) -> None:
 @dead.command("release")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 def dead_release(ids: tuple[str, ...]) -> None:
-    """Send them again. One whose outcome is unknown may then arrive twice."""
+    """Send them again; tell a callback again. A text whose outcome is unknown may then arrive twice."""
     _decide("release", ids)
 
 
 @dead.command("drop")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 def dead_drop(ids: tuple[str, ...]) -> None:
-    """Give them up: they will not be sent."""
+    """Give them up: they will not be sent, or told."""
     _decide("drop", ids)

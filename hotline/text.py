@@ -24,6 +24,7 @@ from sms.callbacks import Callbacks
 from sms.campaigns import Campaigns
 from sms.codes import BY_OTHERS, WITHHELD, Call, Codes
 from sms.dead_letters import DeadLetters
+from sms.given_up import GivenUp
 from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure
 from sms.inbound import Inbox
 from sms.keys import Keys
@@ -89,6 +90,7 @@ class TextService:
         self.campaigns = Campaigns(store, self.sender, self.router, rules.day)
         self.callbacks = Callbacks(self.outbox.listeners, session)
         self.dead_letters = DeadLetters(store)
+        self.given_up = GivenUp(self.outbox.listeners)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

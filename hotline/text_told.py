@@ -9,6 +9,7 @@ from hotline.api.problems import DETAILS
 from sms.dead_letters import DeadLetter
 from sms.errors import Refused
 from sms.figures import Figures
+from sms.given_up import Untold
 from sms.segments import count
 from sms.settings import TextSettings
 from sms.templates import Template, Templates
@@ -139,9 +140,18 @@ def letter_line(each: DeadLetter) -> str:
     return "  ".join(facts)
 
 
-def how_many(count: int, language: str) -> str:
-    """How many dead letters there are."""
-    return f"共 {count} 条待处理" if language == "zh" else f"{count} dead letters"
+def untold_line(each: Untold, language: str) -> str:
+    """A callback that was given up, in a line."""
+    at = f"{each.at.astimezone(CHINA):%Y-%m-%d %H:%M}"
+    kind = "回调未送达" if language == "zh" else "callback not taken"
+    return "  ".join((each.id, at, kind, each.client, each.message, each.status, each.reason or "-"))
+
+
+def how_many(count: int, untold: int, language: str) -> str:
+    """How many dead letters there are, and how many callbacks were given up."""
+    if language == "zh":
+        return f"共 {count} 条待处理" + (f"，另有 {untold} 条回调没有送达" if untold else "")
+    return f"{count} dead letters" + (f", and {untold} callbacks that were not taken" if untold else "")
 
 
 def resealed(done: int, unreadable: int, language: str) -> str:

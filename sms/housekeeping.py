@@ -11,9 +11,10 @@ import structlog
 from sqlalchemy import func, select, update
 
 from sms import metrics
+from sms.callbacks import TRIES
 from sms.messages import LANES
 from sms.store import Clock, Store, utc_now
-from sms.tables import message
+from sms.tables import callback, message
 
 log = structlog.get_logger(__name__)
 
@@ -62,14 +63,19 @@ async def give_up_waiting(store: Store, hours: float, clock: Clock = utc_now) ->
 
 
 async def measure(store: Store, clock: Clock = utc_now) -> None:
-    """Queue depth and age for the metrics."""
+    """Queue depth and age for the metrics, and what clients' systems did not take."""
     now = clock()
     waiting = select(message.c.lane, func.count(), func.min(message.c.due_at)).where(message.c.due_at.is_not(None))
     async with store.read() as connection:
         rows = {
             lane: (depth, since) for lane, depth, since in await connection.execute(waiting.group_by(message.c.lane))
         }
+        given_up = select(callback.c.client, func.count()).where(callback.c.attempt >= TRIES)
+        untold = dict(map(tuple, await connection.execute(given_up.group_by(callback.c.client))))
     for lane in LANES:
         depth, since = rows.get(lane, (0, None))
         metrics.DEPTH.labels(lane).set(depth)
         metrics.AGE.labels(lane).set(max(0.0, (now - since).total_seconds()) if since else 0.0)
+    metrics.UNTOLD.clear()
+    for client, count in untold.items():
+        metrics.UNTOLD.labels(client).set(count)

@@ -17,6 +17,7 @@ WAITED = Histogram(
 ANSWERED = Histogram("sms_provider_seconds", "How long a provider takes to answer", ["provider"])
 DEPTH = Gauge("sms_queue_depth", "Texts waiting for a worker", ["lane"])
 AGE = Gauge("sms_queue_age_seconds", "How long the oldest due text has waited", ["lane"])
+UNTOLD = Gauge("sms_callbacks_given_up", "News that a client's system never took, until somebody decides", ["client"])
 BREAKER = Gauge("sms_breaker_open", "1 while a provider is left alone", ["provider", "operator"])
 INBOUND = Counter("sms_inbound_total", "Texts (or parts of them) people sent us", ["provider", "what"])
 NOTICES = Counter("sms_notices_total", "Events of the ledger by what became of them", ["type", "outcome"])

@@ -1,4 +1,4 @@
-"""/v1/dead-letters: a client's own texts that wait for a decision; released, they go again, dropped, they do not."""
+"""/v1/dead-letters: a client's texts, and the news it did not take, that wait for a decision: release or drop."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hotline.api.routes import Answer, Call, Route, When
 from hotline.text import TextService
+from sms.given_up import decide
 from sms.messages import Lane, Status
 
 
@@ -34,11 +35,25 @@ class DeadLetterState(BaseModel):
     dead_at: datetime
 
 
+class UntoldState(BaseModel):
+    """News of a text (`message`) that your system did not take; released, it is told again."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    message: str
+    status: Status
+    reason: str
+    at: datetime
+
+
 class DeadLetterList(BaseModel):
-    """The newest first, and how many there are."""
+    """The newest first, and how many there are; on the first page also the callbacks that were given up."""
 
     letters: list[DeadLetterState]
     count: int
+    callbacks: list[UntoldState] = []
+    callbacks_count: int
 
 
 class DecidedAnswer(BaseModel):
@@ -49,28 +64,34 @@ class DecidedAnswer(BaseModel):
 
 def routes(text: TextService) -> list[Route]:
     """The operations on dead letters."""
-    letters = text.dead_letters
+    letters, given_up = text.dead_letters, text.given_up
 
     async def look(call: Call) -> Answer:
         found = await letters.list(call.query.most, call.client.name, call.query.after)
-        states = [DeadLetterState.model_validate(each) for each in found]
-        return Answer(200, DeadLetterList(letters=states, count=await letters.count(call.client.name)))
+        untold = [] if call.query.after else await given_up.list(call.query.most, call.client.name)
+        listed = DeadLetterList(
+            letters=[DeadLetterState.model_validate(each) for each in found],
+            count=await letters.count(call.client.name),
+            callbacks=[UntoldState.model_validate(each) for each in untold],
+            callbacks_count=await given_up.count(call.client.name),
+        )
+        return Answer(200, listed)
 
     async def release(call: Call) -> Answer:
-        await letters.release(call.path["id"], call.client.name)
+        await decide("release", letters, given_up, call.path["id"], call.client.name)
         await text.audit(call.client.name, "dead.release", call.path["id"])
         return Answer(202, DecidedAnswer(id=call.path["id"]))
 
     async def drop(call: Call) -> Answer:
-        await letters.drop(call.path["id"], call.client.name)
+        await decide("drop", letters, given_up, call.path["id"], call.client.name)
         await text.audit(call.client.name, "dead.drop", call.path["id"])
         return Answer(202, DecidedAnswer(id=call.path["id"]))
 
     one = "/v1/dead-letters/{id}"
     return [
         Route(
-            "GET", "/v1/dead-letters", "messages", "Texts that wait for a decision", look, {200: DeadLetterList},
-            query=DeadLettersQuery,
+            "GET", "/v1/dead-letters", "messages", "Texts and callbacks that wait for a decision", look,
+            {200: DeadLetterList}, query=DeadLettersQuery,
         ),
         Route(
             "POST", f"{one}/release", "messages", "Send it again", release, {202: DecidedAnswer}, problems=[404],

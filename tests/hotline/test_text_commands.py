@@ -3,22 +3,26 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from hotline.cli import main
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.settings import Settings
+from sms.callbacks import TRIES
 from sms.keys import Keys
-from sms.messages import LANES, Message
+from sms.messages import LANES, Message, new_id
 from sms.outbox import Outbox, Outcome
 from sms.store import Store
-from sms.tables import audit
+from sms.tables import audit, callback
+
+NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +136,24 @@ def test_dead_letters_are_decided_one_by_one() -> None:
     assert some.exit_code == 1 and first in some.stderr and "nonsense" in some.stderr and second not in some.stderr
     assert hotline("sms", "dead", "list").stdout == ""
     assert within(audited) == [("dead.show", first), ("dead.release", first), ("dead.drop", second)]
+
+
+async def given_up_news(store: Store) -> str:
+    row = {"id": new_id(), "client": "hall", "message": "m1", "status": "delivered", "reason": "", "at": NOW}
+    async with store.write() as connection:
+        await connection.execute(insert(callback).values(**row, attempt=TRIES, due_at=NOW))
+    return row["id"]
+
+
+def test_callbacks_that_were_given_up_stand_among_them() -> None:
+    first, second = within(given_up_news), within(given_up_news)
+    listed = hotline("sms", "dead", "list")
+    assert first in listed.stdout and "回调未送达  hall  m1  delivered" in listed.stdout
+    assert "另有 2 条回调没有送达" in listed.stderr
+    assert hotline("sms", "dead", "release", first).exit_code == 0
+    assert hotline("sms", "dead", "drop", second).exit_code == 0
+    assert hotline("sms", "dead", "drop", second).exit_code == 1
+    assert hotline("sms", "dead", "list").stdout == ""
 
 
 def test_figures_for_people_and_programs() -> None:

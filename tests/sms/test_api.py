@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
 from hotline.api.app import add_text_routes
 from hotline.api.routes import Answer, Call, Door, Route, bind
 from hotline.text import TextService, open_text
+from sms.callbacks import TRIES
 from sms.keys import SCOPES
 from sms.messages import Message
 from sms.settings import TextSettings
-from sms.tables import inbound, message
+from sms.tables import callback, inbound, message
 
 PHONE = "13900000001"
 
@@ -199,6 +201,19 @@ async def test_a_client_decides_on_its_own_dead_letters(api: Caller) -> None:
     (shown,) = await api.phone()
     assert shown["text"] == "x"
     assert (await api.get("/v1/dead-letters?most=0"))[0] == 422
+
+
+async def test_a_client_sees_the_callbacks_it_did_not_take(api: Caller) -> None:
+    now = api.text.outbox.clock()
+    async with api.text.store.write() as connection:
+        for id, client in (("theirs", "hall"), ("others", "app")):
+            row = {"id": id, "client": client, "message": "m1", "status": "failed", "reason": "", "at": now}
+            await connection.execute(insert(callback).values(**row, attempt=TRIES, due_at=now))
+    _, found = await api.get("/v1/dead-letters")
+    assert ([each["id"] for each in found["callbacks"]], found["callbacks_count"]) == (["theirs"], 1)
+    assert (await api.post("/v1/dead-letters/others/release"))[0] == 404
+    assert (await api.post("/v1/dead-letters/theirs/drop"))[0] == 202
+    assert (await api.get("/v1/dead-letters"))[1]["callbacks"] == []
 
 
 async def test_the_sandbox_takes_texts_and_refuses_nonsense(api: Caller) -> None:

@@ -15,8 +15,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import func, select
 
+from sms import metrics
 from sms.callbacks import PAUSES, TRIES, Callbacks
 from sms.dead_letters import DeadLetters
+from sms.errors import Refused
+from sms.given_up import GivenUp, decide
+from sms.housekeeping import measure
 from sms.keys import Keys
 from sms.messages import LANES, Message
 from sms.outbox import Outbox, Outcome
@@ -154,6 +158,36 @@ async def test_the_deaf_are_given_up_after_all_tries(hall: Hall, outbox: Outbox)
         await hall.callbacks.turn()
         hall.now += timedelta(hours=9)
     assert (hall.told, await hall.waiting()) == (["failed"] * TRIES, 1)
+
+
+async def test_what_was_given_up_is_seen_and_told_again_or_dropped(hall: Hall, outbox: Outbox) -> None:
+    hall.answers = [503] * 2 * TRIES
+    first, second = await hall.send("13900000001"), await hall.send("13900000002")
+    for id in (first, second):
+        await outbox.record(Outcome(id, "failed", "a", reason="blacklisted"))
+    given_up = GivenUp(outbox.listeners)
+    assert await given_up.count() == 0, "they are still being told"
+    for _ in range(2 * TRIES + 5):
+        await hall.callbacks.turn()
+        hall.now += timedelta(hours=9)
+    found = {each.message: each for each in await given_up.list(client="hall")}
+    assert set(found) == {first, second} and await given_up.list(client="app") == []
+    assert (found[first].status, found[first].reason) == ("failed", "blacklisted")
+    await measure(outbox.store)
+    assert metrics.UNTOLD.labels("hall")._value.get() == 2
+
+    with pytest.raises(Refused, match="not_found"):
+        await given_up.release(found[first].id, "app")
+    letters, heard = DeadLetters(outbox.store), len(hall.heard)
+    await decide("release", letters, given_up, found[first].id)
+    await decide("drop", letters, given_up, found[second].id)
+    assert await hall.callbacks.turn() == 1
+    assert [each["id"] for each in hall.heard[heard:]] == [first], "now it listens"
+    assert (await given_up.count(), await hall.waiting()) == (0, 0)
+    with pytest.raises(Refused, match="not_found"):
+        await decide("drop", letters, given_up, found[first].id)
+    await measure(outbox.store)
+    assert "hall" not in str(list(metrics.UNTOLD.collect()))
 
 
 async def test_a_closed_door_harms_nobody(store: Store, outbox: Outbox) -> None:
