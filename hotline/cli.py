@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -111,12 +112,12 @@ def demo(as_json: bool) -> None:
 @click.option("--caller", default="", metavar="NUMBER", help="The calling number; none by default.")
 @click.option("--at", metavar="TIME", help="The moment of the call: '2026-03-02 10:00'.")
 def try_(caller: str, at: str | None) -> None:
-    """Call the hotline from this terminal: a line is keys, an empty line is silence."""
+    """Call the hotline from this terminal: a line is keys, an empty line is silence. No text is sent, only shown."""
     from hotline.trial import call
     from ivr.versions import NoFlow
 
     try:
-        asyncio.run(call(settings(), caller, _moment(at), _typed(), _heard))
+        asyncio.run(call(settings(), caller, _moment(at), _typed(), _heard, partial(click.echo, err=True)))
     except NoFlow as faults:
         raise click.ClickException(str(faults)) from None
 

@@ -2,15 +2,21 @@
 
 import json
 import os
+import re
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from hotline.cli import main
+from hotline.shown_texts import ShownTexts
+from sms.settings import CodeSettings
+from sms.templates import load
 
 HERE = Path(__file__).parents[2]
 
@@ -73,6 +79,37 @@ def test_try_is_a_telephone(home: Path) -> None:
     assert "欢迎致电" in heard[0]
     assert any("账户余额为一万两千三百四十五元六角七分" in line for line in heard)
     assert "135790" not in called.stdout + called.stderr
+
+
+def test_try_sends_no_text_but_shows_it_and_says_which_ledger_it_is_on(home: Path) -> None:
+    """The provider set is a real one, and cannot be reached: nothing is asked of it, and no row is left to send."""
+    keys = "1\n135790#\n1\n5\n000000\n"
+    real = {"HOTLINE_SMS__PROVIDERS": '{"aliyun": {"access_key_id": "x", "access_key_secret": "x", "webhook_secret": "0123456789abcdef0123456789abcdef"}}'}
+    called = hotline(home, "try", "--caller", "13900000001", "--at", "2026-03-02 10:00", typed=keys, **real)
+    assert called.returncode == 0, called.stderr
+    ledger, balance, code = called.stderr.splitlines()
+    assert ledger == f"[没有设置 HOTLINE_FUND_URL：用演示账本 {home / 'ledger.db'}]"
+    assert balance.startswith("[短信，没有真的发出] *******0001 【镇江公积金】您尾号0001的住房公积金账户余额12345.67元")
+    assert code.startswith("[短信，没有真的发出] *******0001 【镇江公积金】您正在设置12329热线查询密码，验证码")
+    assert "短信已发送" in called.stdout and "没有真的发出" not in called.stdout
+    with closing(sqlite3.connect(home / "hotline.db")) as database:
+        for table in ("message", "verification"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("real", [False, True])
+async def test_a_trial_on_real_accounts_shows_no_code_and_takes_none(real: bool) -> None:
+    shown: list[str] = []
+    texts = ShownTexts(load(Path("prompts/sms.yaml")), CodeSettings(), shown.append, zh=True, real=real)
+    id = await texts.send_code("13900000001", "reset_pin", "")
+    code = re.findall(r"验证码(\S{6})", shown[0])[0]
+    assert code.isdigit() != real
+    if real:
+        right, _ = texts._sent[id]
+        assert {await texts.check_code(id, right) for _ in range(5)} == {"pending"}
+    else:
+        assert [await texts.check_code(id, each) for each in ("x", code)] == ["pending", "approved"]
+        assert [await texts.check_code(id, "x") for _ in range(4)] == ["pending"] * 3 + ["expired"]
 
 
 def test_try_tells_a_moment_it_cannot_read(home: Path) -> None:
