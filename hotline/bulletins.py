@@ -3,7 +3,7 @@
 import getpass
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,6 +56,15 @@ def preview(prompts: Prompts, text: str) -> Preview:
     text = " ".join(text.split())
     prompt = prompts.make(said(text))
     return Preview(reading(text), prompt.seconds, prompt.wav)
+
+
+def sound_of(prompts: Prompts) -> Callable[[str], Awaitable[bytes]]:
+    """The same for the staff page, which waits for no voice. Raises `VoiceFault`."""
+
+    async def sound(text: str) -> bytes:
+        return (await prompts.prompt(said(" ".join(text.split())))).wav
+
+    return sound
 
 
 def when(moment: datetime, now: datetime) -> str:

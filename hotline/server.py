@@ -22,6 +22,7 @@ from hotline.api import orders as orders_api
 from hotline.api import queues as queues_api
 from hotline.api import reports as reports_api
 from hotline.api.app import add_text_routes
+from hotline.bulletins import sound_of
 from hotline.context import Contexts
 from hotline.desk import Desk
 from hotline.exchange import Telephones, open_telephones
@@ -79,7 +80,8 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             await _open_seat(stack, settings, contexts, voice.switchboard)
             recent, board = RecentCalls(engine), telephones.board
             topics, queues = (lambda: titles(flows.current)), (lambda: queue_titles(flows.current))
-            bind_staff(app, staff, Parts(desk, figures, contexts, recent, voice.bulletins, topics, queues, board))
+            spoken = voice.bulletins, sound_of(voice.prompts)
+            bind_staff(app, staff, Parts(desk, figures, contexts, recent, *spoken, topics, queues, board))
 
         health.bind_health(app, engine, ground.ledger, voice.flows if voice else None)
         add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies)

@@ -49,6 +49,7 @@ class VoiceSide:
     switchboard: Switchboard
     flows: FlowVersions
     bulletins: Bulletins
+    prompts: Prompts
     agi_port: int
 
 
@@ -92,9 +93,11 @@ async def open_voice(
     await _open_exchange(stack, telephones, switchboard, live)
     if outbound:
         _open_outbound(stack, outbound)
+    prompts = open_prompts(ground.settings, ground.privacy)
+    stack.callback(prompts.close)
     placed = carrier if isinstance(carrier, ByTwilio) else None
-    agi_port = await _open_lines(stack, app, ground, switchboard, desk, placed, with_demo=with_demo)
-    return VoiceSide(switchboard, flows, bulletins, agi_port)
+    agi_port = await _open_lines(stack, app, ground, switchboard, desk, prompts, placed, with_demo=with_demo)
+    return VoiceSide(switchboard, flows, bulletins, prompts, agi_port)
 
 
 async def _open_records(stack: AsyncExitStack, quick: AsyncEngine, ground: Ground, live: Live) -> CallRecords:
@@ -188,12 +191,10 @@ def _open_outbound(stack: AsyncExitStack, outbound: Outbound) -> None:
 
 async def _open_lines(
     stack: AsyncExitStack, app: web.Application, ground: Ground, switchboard: Switchboard, desk: Desk,
-    placed: ByTwilio | None, *, with_demo: bool,
+    prompts: Prompts, placed: ByTwilio | None, *, with_demo: bool,
 ) -> int:  # fmt: skip
-    """The sound, then the lines that play it: the browser phone, Asterisk, Twilio. The port of Asterisk's."""
+    """Where the sound is fetched, and the lines that play it: the browser phone, Asterisk, Twilio. Asterisk's port."""
     settings = ground.settings
-    prompts = open_prompts(settings, ground.privacy)
-    stack.callback(prompts.close)
     app.add_routes(audio.routes(prompts, china_now))
     if with_demo or settings.browser_phone:
         facts = [demo.facts(person) for person in ground.people]

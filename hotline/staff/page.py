@@ -30,8 +30,9 @@ COOKIE = "hotline_staff"
 MOST_BYTES = 64 * 1024
 SIGN_IN = "/staff/sign-in"
 LIVE = "X-Live"  # a page refreshing itself: no sign of life from a person
+POLICY = "Content-Security-Policy"
 HEADERS = {
-    "Content-Security-Policy": (
+    POLICY: (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),

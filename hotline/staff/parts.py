@@ -1,6 +1,6 @@
 """What the pages are about, as the composition root gives it to them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from desk.board import Board
@@ -20,6 +20,7 @@ class Parts:
     contexts: Contexts
     recent: RecentCalls
     bulletins: Bulletins
+    sound: Callable[[str], Awaitable[bytes]]  # how a bulletin sounds: a WAV; raises `VoiceFault`
     titles: Callable[[], Mapping[str, str]]  # what each flow file is called
     queue_titles: Callable[[], Mapping[str, str]]  # what each queue is called
     board: Board

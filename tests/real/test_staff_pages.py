@@ -51,7 +51,7 @@ class Watched:
 
     def _own(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "data" and parts.port != self.port:
+        if parts.scheme not in ("data", "blob") and parts.port != self.port:
             self.complaints.append(f"went to {url}")
 
     async def open(self, path: str) -> Page:
@@ -219,6 +219,31 @@ async def test_a_call_appears_at_the_desk_while_it_lasts(tmp_path: Path) -> None
         if folder := os.environ.get("SCREENSHOTS"):
             await desk.page.screenshot(path=f"{folder}/staff-live-call.png", full_page=True)
         assert desk.complaints == []
+
+
+async def test_a_bulletin_is_heard_before_it_is_on(tmp_path: Path) -> None:
+    """In Chinese and in English; what cannot be said is told; what is heard is what is typed."""
+    async with service(tmp_path) as hotline, chromium() as browser, watched(browser, hotline.port, 390) as seen:
+        await came_in(seen, hotline)
+        for listen, refused in (("试听", "没有可以读的字"), ("Listen", "nothing to say")):
+            page = await seen.open("/bulletin")
+            await page.fill("#text", "因系统升级,余额查询暂停,预计18:00恢复。")
+            await page.click(f"text={listen}")
+            await expect(page.locator("#heard")).to_be_visible(timeout=20_000)
+            async with asyncio.timeout(20):
+                while await page.evaluate("document.getElementById('heard').currentTime") < 0.3:
+                    await asyncio.sleep(0.1)
+            assert 2 < await page.evaluate("document.getElementById('heard').duration") < 15
+            await seen.looks_right(f"bulletin-heard-{listen}")
+            await page.fill("#text", "。。。")
+            await expect(page.locator("#heard")).to_be_hidden()
+            await page.click(f"text={listen}")
+            await expect(page.locator("#faults")).to_contain_text(refused, timeout=20_000)
+            seen.complaints = [said for said in seen.complaints if "422" not in said]  # the browser's own words for it
+            await seen.open("/bulletin")
+            await expect(page.locator("#now")).to_contain_text("没有公告" if listen == "试听" else "no bulletin")
+            await page.click("text=English" if listen == "试听" else "text=中文")
+        assert seen.complaints == []
 
 
 async def test_the_keyboard_is_enough(tmp_path: Path) -> None:

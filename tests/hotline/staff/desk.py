@@ -18,11 +18,13 @@ from desk.figures import Figures
 from fund.ledger import Ledger
 from fund.pins import LIGHT
 from fund.privacy import Privacy
+from hotline.bulletins import sound_of
 from hotline.context import Contexts
 from hotline.desk import Desk
 from hotline.exchange import open_telephones
 from hotline.migrations import upgrade
 from hotline.settings import Settings
+from hotline.sounds import open_prompts
 from hotline.staff.app import Staff, bind_staff, open_staff
 from hotline.staff.calls import RecentCalls
 from hotline.staff.page import COOKIE
@@ -158,7 +160,8 @@ def parts_on(engine: AsyncEngine, settings: Settings) -> Parts:
         RecentCalls(engine),
         open_telephones(settings, engine).board,
     )
-    return Parts(desk, figures, contexts, recent, bulletins, lambda: titles(flows.current), dict, board)
+    sound = sound_of(open_prompts(settings, PRIVACY))
+    return Parts(desk, figures, contexts, recent, bulletins, sound, lambda: titles(flows.current), dict, board)
 
 
 def moment(hour: int) -> datetime:

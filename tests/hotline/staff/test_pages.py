@@ -3,6 +3,7 @@
 import pytest
 
 from desk.order import Order
+from ivr import audio
 from ivr.call import Call
 from ivr.records import CallRecords
 from ivr.state import State
@@ -173,6 +174,23 @@ async def test_the_bulletin_goes_on_and_off(desk: Office) -> None:
     await boss.post("/bulletin/off")
     assert await desk.parts.bulletins.now() is None
     assert ("supervisor", "bulletin.on", "") in await desk.trail()
+
+
+async def test_a_bulletin_is_heard_before_it_is_on(desk: Office) -> None:
+    boss, agent = await desk.signed_in("supervisor"), await desk.signed_in("agent")
+    page = await boss.get("/bulletin")
+    assert "media-src 'self' blob:" in page.headers["Content-Security-Policy"] and "试听" in boss.text
+    reply = await boss.client.post("/staff/bulletin/listen", data={"csrf": boss.csrf, "text": "系统升级,请稍后再拨。"})
+    sound = audio.unwav(await reply.read())
+    assert (reply.status, reply.content_type, reply.headers["Cache-Control"]) == (200, "audio/wav", "no-store")
+    assert 1.5 < audio.seconds(sound) < 6 and abs(sound).max() > 3000
+    assert await desk.parts.bulletins.now() is None, "it is not on yet"
+    assert (await boss.post("/bulletin/listen", text="★")).status == 422 and "notice bad" in boss.text
+    forged = {"csrf": "0" * 64, "text": "系统升级。"}
+    assert (await boss.client.post("/staff/bulletin/listen", data=forged)).status == 403
+    await agent.get("")
+    assert (await agent.post("/bulletin/listen", text="系统升级。")).status == 403, "for supervisors"
+    assert "blob:" not in (await boss.get("/orders")).headers["Content-Security-Policy"]
 
 
 async def test_the_figures_are_drawn_and_downloaded(desk: Office) -> None:
