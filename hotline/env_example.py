@@ -29,6 +29,8 @@ TRUNK_HOST=
 # TRUNK_SECRET=
 # the address by which the carrier and the agents' telephones reach this machine
 EXTERNAL_ADDRESS=
+# what is recorded of talks with agents: agent (what the agent says), talk (both), no
+# RECORD_TALKS=agent
 # the public name of the machine, with `docker compose --profile public up`
 # PUBLIC_HOST=
 """

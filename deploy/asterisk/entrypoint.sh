@@ -13,7 +13,7 @@ TO=${HOTLINE_CONFIG_TO:-/etc/asterisk}
 : "${RTP_START:=10000}" "${RTP_END:=10999}" "${AGI_URL:=agi://127.0.0.1:4573/call}"
 : "${AMI_ADDRESS:=127.0.0.1}" "${AMI_PORT:=5038}" "${AMI_PERMIT:=127.0.0.1/255.255.255.255}"
 : "${TRUNK_PORT:=5060}" "${TRUNK_NUMBER:=12329}" "${TRUNK_USER:=}" "${TRUNK_SECRET:=}"
-: "${RECORDINGS_GID:=$(id -g)}" "${RECORD_TALKS:=yes}"
+: "${RECORDINGS_GID:=$(id -g)}" "${RECORD_TALKS:=agent}"
 : "${TRUNK_HOST:=}" "${AMI_SECRET:=}" "${AGENT1_SECRET:=}" "${AGENT2_SECRET:=}"
 REQUIRED="TRUNK_HOST AMI_SECRET AGENT1_SECRET AGENT2_SECRET"
 NAMES="NODE_NAME SIP_ADDRESS SIP_PORT RTP_START RTP_END AGI_URL AMI_ADDRESS AMI_PORT AMI_PERMIT AMI_SECRET
@@ -33,6 +33,8 @@ for name in $NAMES; do
   $name holds a character that Asterisk's files cannot carry (letters, digits and . : / _ + = , ~ % ! ? * - are fine)" ;; esac
     rules="$rules;s|@$name@|$value|g"
 done
+case $RECORD_TALKS in agent | talk | no) ;; *) faults="$faults
+  RECORD_TALKS must be agent, talk or no" ;; esac
 [ -z "$faults" ] || { echo "Asterisk cannot start:$faults" >&2; exit 1; }
 
 mkdir -p "$TO"
