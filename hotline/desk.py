@@ -130,6 +130,17 @@ class Desk:
         queue = queue if not known or queue in known else "general"
         return await self.call_backs.ask(number, queue=queue, reason=reason, call_id=call_id, channel=channel)
 
+    async def tell_missed(self, id: str) -> None:
+        """Text whoever asked to be called, and was tried in vain: once, and a mobile number only."""
+        number, tries = await self.call_backs.number(id), await self.call_backs.tries(id)
+        if not (tries and is_mobile(number)):
+            return
+        params = {"time": f"{tries[-1].began_at.astimezone(CHINA):%H:%M}"}
+        try:
+            await self._texts.send_text(number, "callback_missed", params, f"callback:{id}:missed")
+        except (Refused, TryLater) as fault:
+            log.warning("callback_not_told", callback=id, reason=fault.reason.partition(":")[0])
+
     async def _rate(self, call: str, args: Mapping[str, Any], at: datetime) -> Answer:
         about = {name: args[name] for name in ("agent", "queue", "topic")}
         return ("kept" if await self.surveys.rate(call, args["rating"], **about) else "already"), {}

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from desk.callbacks import CallBack, CallBacks, Dial, GiveUp, Rules, Wait, decide, outcome_of
+from desk.callbacks import CallBack, CallBacks, Dial, GiveUp, Outcome, Rules, Wait, decide, outcome_of
 from fund.calendar import Calendar
 from fund.clock import CHINA
 from hotline.placing import PLACED, Carrier, parsed
@@ -81,11 +81,13 @@ class Outbound:
         carrier: Carrier,
         call_backs: CallBacks,
         spoken: Spoken,
+        missed: Callable[[str], Awaitable[None]],
         settings: OutboundSettings,
         calendar: Callable[[], Calendar],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`spoken`: what a voice code's call is to read out."""
+        """`spoken`: what a voice code's call is to read out; `missed`: tells who asked for it that nobody answered."""
+        self._tell_missed = missed
         self._carrier, self._call_backs, self._spoken = carrier, call_backs, spoken
         self._settings, self._calendar, self._clock = settings, calendar, clock
         self._hours, self._rules = Hours(settings.begin, settings.end), call_backs.rules
@@ -175,6 +177,16 @@ class Outbound:
         log.info("outgoing_call_over", call=call, outcome=outcome)
         PLACED.labels(request.purpose, outcome).inc()
         await self._call_backs.tried(request.id, request.lease_by, outcome)
+        left = await self._call_backs.find(request.id)
+        if left and not left.closed_at and left.tries >= self._rules.most_tries:
+            await self._give_up(left, "no_answer")
+
+    async def _give_up(self, request: CallBack, outcome: Outcome) -> None:
+        """Call no more. Whoever asked for it, and was never reached, is told first: a crash between tells them once."""
+        if request.purpose == "callback" and outcome == "no_answer":
+            await self._tell_missed(request.id)
+        if await self._call_backs.close(request.id, outcome):
+            PLACED.labels(request.purpose, outcome).inc()
 
     async def _dial_due(self) -> None:
         now = self._clock()
@@ -191,8 +203,7 @@ class Outbound:
             calendar = self._calendar() if request.purpose == "callback" else None
             match decide(request, now, callable_at(self._hours, calendar, queue, now), free, self._rules):
                 case GiveUp(outcome):
-                    await self._call_backs.close(request.id, outcome)
-                    PLACED.labels(request.purpose, outcome).inc()
+                    await self._give_up(request, outcome)
                 case Wait(until) if until > now + self._rules.agents_busy_wait:
                     await self._call_backs.postpone(request.id, until)
                 case Dial() if self._lines_free() and await self._dial(request, now):

@@ -167,7 +167,9 @@ def _outbound(ground: Ground, text: TextService, desk: Desk, carrier: Carrier | 
     desk.call_backs.rules = rules_of(ground.settings.callbacks)
     if carrier is None:
         return None
-    outbound = Outbound(carrier, desk.call_backs, text.codes.spoken, ground.settings.outbound, lambda: desk.calendar())
+    outbound = Outbound(
+        carrier, desk.call_backs, text.codes.spoken, desk.tell_missed, ground.settings.outbound, lambda: desk.calendar()
+    )
     text.codes.call, text.reminders.speak = outbound.code, desk.call_backs.remind
     return outbound
 

@@ -96,6 +96,7 @@ class Town:
     ) -> None:
         self.asterisk, self.outbound, self.carrier = asterisk, outbound, carrier
         self.call_backs, self.board = call_backs, board
+        self.missed: list[str] = []  # who was told that we tried in vain
 
     async def dialled(self, times: int = 1) -> dict[str, str]:
         """The call that makes it so many."""
@@ -126,13 +127,20 @@ async def town(engine: AsyncEngine, clock: Clock, privacy: Privacy, **settings: 
             async def spoken(of: str) -> str:
                 return {"v1-1": "135790"}.get(of, "")
 
+            missed: list[str] = []
+
+            async def told(id: str) -> None:
+                missed.append(id)
+
             chosen = OutboundSettings(**ALL_DAY | settings)
             carrier = ByExchange(ami, board, engine, chosen)
-            outbound = Outbound(carrier, call_backs, spoken, chosen, Calendar, clock)
+            outbound = Outbound(carrier, call_backs, spoken, told, chosen, Calendar, clock)
             await board.start()
             outbound.start()
             await until(board, lambda: board.exchange == "connected")
-            yield Town(asterisk, outbound, carrier, call_backs, board)
+            here = Town(asterisk, outbound, carrier, call_backs, board)
+            here.missed = missed
+            yield here
             await outbound.stop()
             await board.stop()
 
@@ -251,6 +259,26 @@ async def test_why_it_was_not_picked_up_is_forgotten_with_the_request(
         await here.outbound.tick()
         for each in ("out-code-v1-1", "out-callback-of-another-node-1", call):
             assert (await here.carrier.went(each)).missed == "no_answer", "nothing is known of it any more"
+
+
+async def test_who_asked_and_never_answered_is_told_with_the_last_try(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy
+) -> None:
+    async with town(engine, clock, privacy) as here:
+        id = (await here.call_backs.ask(PHONE, queue="loan")).request.id
+        await here.call_backs.remind(OTHER, "提醒", "1")
+        for n in (1, 2, 3):
+            assert here.missed == []
+            await here.outbound.tick()
+            await here.dialled(2 * n)
+            for call in here.originated[-2:]:
+                await here.ends(call, "3")
+            await settled(here, id, "no_answer")
+            clock.ahead(hours=3)
+        for _ in range(3):
+            await here.outbound.tick()
+        assert here.missed == [id], "once, and nobody who did not ask"
+        assert (await here.call_backs.find(id)).outcome == "no_answer"  # type: ignore[union-attr]
 
 
 async def settled(here: Town, id: str, outcome: str) -> None:

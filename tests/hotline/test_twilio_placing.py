@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from desk.callbacks import CallBack, Try
 from desk.tables import call_backs
-from fund.clock import china_now
+from fund.clock import CHINA, china_now
 from hotline.placing_twilio import how_of
 from hotline.server import Hotline
 from ivr.tables import twilio_placed
@@ -60,10 +60,17 @@ class Town:
 
 
 @asynccontextmanager
-async def town(home: Path, outbound: dict[str, Any] | None = None, **given: Any) -> AsyncIterator[Town]:
+async def town(
+    home: Path, outbound: dict[str, Any] | None = None, callbacks: dict[str, Any] | None = None, **given: Any
+) -> AsyncIterator[Town]:
     async with TwilioApi() as api:
         twilio = TWILIO | {"endpoint": api.url} | given
-        wanted = {"public_url": PUBLIC, "twilio_voice": twilio, "outbound": ALL_DAY | (outbound or {})}
+        wanted = {
+            "public_url": PUBLIC,
+            "twilio_voice": twilio,
+            "outbound": ALL_DAY | (outbound or {}),
+            "callbacks": callbacks or {},
+        }
         async with service(home, **wanted) as running:
             yield Town(running, api)
 
@@ -133,6 +140,24 @@ async def test_why_it_was_not_picked_up_is_kept(tmp_path: Path, status: str, sip
         found, last = await here.settled(request.id)
         assert last.outcome == outcome and not found.closed_at
         assert found.tries == (0 if outcome == "failed" else 1), "what failed on our side is none of their tries"
+
+
+async def test_who_is_tried_in_vain_is_told_by_text(tmp_path: Path) -> None:
+    async with town(tmp_path, callbacks={"most_tries": 1}) as here:
+        request = (await here.call_backs.ask(PHONE)).request
+        async with here.phone(await here.rings()) as phone:
+            await phone.post_status("no-answer")
+        found, last = await here.settled(request.id)
+        async with aiohttp.ClientSession(here.url) as session, asyncio.timeout(10):
+            while True:
+                async with session.get("/sandbox/messages", params={"to": PHONE}) as reply:
+                    if texts := await reply.json():
+                        break
+                await asyncio.sleep(0.1)
+        at = f"{last.began_at.astimezone(CHINA):%H:%M}"
+        assert [f"我们于{at}按您的请求回电，未能接通" in text["text"] for text in texts] == [True]
+        found = await here.call_backs.find(request.id)  # type: ignore[assignment]
+        assert found.outcome == "no_answer"
 
 
 async def test_a_machine_presses_nothing(tmp_path: Path) -> None:
