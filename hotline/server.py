@@ -37,7 +37,7 @@ from hotline.text import TextService, open_text
 from hotline.text_world import TextWorld
 from hotline.voice import open_voice
 from ivr.call import Switchboard
-from ivr.way import queue_titles, titles
+from ivr.way import met_at, queue_titles, titles
 from sms.housekeeping import Chore, Housekeeper
 
 log = structlog.get_logger()
@@ -79,9 +79,11 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             more += context_api.routes(contexts, text.audit)
             await _open_seat(stack, settings, contexts, voice.switchboard)
             recent, board = RecentCalls(engine), telephones.board
-            topics, queues = (lambda: titles(flows.current)), (lambda: queue_titles(flows.current))
             spoken = voice.bulletins, sound_of(voice.prompts)
-            bind_staff(app, staff, Parts(desk, figures, contexts, recent, *spoken, topics, queues, board))
+            topics, stops, queues = (
+                lambda: titles(flows.current), lambda: met_at(flows.current), lambda: queue_titles(flows.current),
+            )  # fmt: skip
+            bind_staff(app, staff, Parts(desk, figures, contexts, recent, *spoken, topics, stops, queues, board))
 
         health.bind_health(app, engine, ground.ledger, voice.flows if voice else None)
         add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies)

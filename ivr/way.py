@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from fund.fields import REPORTS
-from ivr.flow import Flow, MenuNode, ReportNode, TransferNode, kind_of
+from ivr.flow import Flow, MenuNode, Option, ReportNode, TransferNode, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,24 @@ def way(flow: Flow, nodes: Sequence[str]) -> list[Stop]:
     return stops
 
 
+def met_at(flow: Flow) -> dict[str, Stop]:
+    """What each node is to people: the option that leads to it, or what is met there; `menu` for a menu.
+
+    A node that only leads on, and that no option names, is not in it.
+    """
+    found: dict[str, Stop] = {}
+    for node, body in flow.nodes.items():
+        if isinstance(body, MenuNode):
+            found[node] = Stop("menu", "")
+        elif met := _met(flow, node):
+            found[node] = met
+    for menu, body in flow.nodes.items():
+        for option in body.menu.values() if isinstance(body, MenuNode) else ():
+            if target := flow.find(menu, option.go):
+                found.setdefault(target, Stop("chose", _words(option)))
+    return found
+
+
 def titles(flow: Flow) -> dict[str, str]:
     """What each part of the menus is called: `loan` -> `贷款业务`."""
     return {name: file.title for name, file in flow.files.items()}
@@ -48,9 +66,13 @@ def _chosen(flow: Flow, before: str, node: str) -> Stop | None:
         return None
     for option in menu.menu.values():
         if flow.find(before, option.go) == node:
-            words = option.short or option.say
-            return Stop("chose", words.get("zh") or next(iter(words.values())))
+            return Stop("chose", _words(option))
     return None
+
+
+def _words(option: Option) -> str:
+    words = option.short or option.say
+    return words.get("zh") or next(iter(words.values()))
 
 
 def _met(flow: Flow, node: str) -> Stop | None:

@@ -9,6 +9,7 @@ from desk.figures import Figures
 from hotline.context import Contexts
 from hotline.desk import Desk
 from hotline.staff.calls import RecentCalls
+from ivr.way import Stop
 
 
 @dataclass
@@ -22,5 +23,6 @@ class Parts:
     bulletins: Bulletins
     sound: Callable[[str], Awaitable[bytes]]  # how a bulletin sounds: a WAV; raises `VoiceFault`
     titles: Callable[[], Mapping[str, str]]  # what each flow file is called
+    stops: Callable[[], Mapping[str, Stop]]  # what each node is to people
     queue_titles: Callable[[], Mapping[str, str]]  # what each queue is called
     board: Board

@@ -22,7 +22,7 @@ from hotline.migrations import upgrade
 from ivr.call import Call
 from ivr.records import CallRecords
 from ivr.state import State
-from ivr.way import Stop, way
+from ivr.way import Stop, met_at, way
 from tests.desk.conftest import weekdays
 from tests.hotline.staff.desk import OneFlow
 from tests.ivr.golden import BEGIN, flow_of
@@ -192,6 +192,23 @@ async def test_a_ledger_that_is_away_leaves_the_rest(engine: AsyncEngine) -> Non
     context = await records.of("c1")
     assert (context.name, context.identified, context.caller) == ("", "no", BOUND)
     assert await records.contexts.of("nobody") is None
+
+
+def test_a_node_is_called_what_callers_meet_there() -> None:
+    nodes = {
+        "start": {"menu": {"1": {"say": "听余额", "go": "who"}, "2": {"say": "申请材料", "go": "papers"}}},
+        "who": {"identify": "employee", "next": "papers", "failed": "people"},
+        "papers": {"say": "请带身份证。", "next": "onward"},
+        "onward": {"say": "感谢来电。", "next": "people"},
+        "people": {"transfer": "general", "failed": "start"},
+    }
+    assert met_at(flow_of({"nodes": nodes})) == {
+        "main/start": Stop("menu", ""),
+        "main/who": Stop("identify", ""),
+        "main/papers": Stop("chose", "申请材料"),
+        "main/people": Stop("transfer", "general"),
+        "main/agent": Stop("transfer", "general"),  # which every flow here has
+    }
 
 
 def test_a_way_through_another_flow_leaves_out_what_is_not_there() -> None:

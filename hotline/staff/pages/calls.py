@@ -21,6 +21,7 @@ IDENTIFIED = {
 }
 STOPS = {
     "chose": "选择",
+    "menu": "菜单",
     "identify": "身份验证",
     "set_pin": "设置查询密码",
     "report": "听取",

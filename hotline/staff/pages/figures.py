@@ -7,9 +7,11 @@ from aiohttp import web
 
 from desk.figures import FIGURES, NO_TOPIC, NODE_COLUMNS, BadPeriod, Period
 from hotline import reports
+from hotline.staff import words
 from hotline.staff.accounts import NotPossible
 from hotline.staff.charts import bars
 from hotline.staff.page import Page, Visit
+from hotline.staff.pages.calls import STOPS
 from hotline.staff.parts import Parts
 
 
@@ -22,6 +24,7 @@ def pages(parts: Parts) -> list[Page]:
             "figures.html", here="/figures", period=period, found=found, titles=titles, figures=FIGURES,
             shown=reports.shown, label=reports.label, ratings=reports.RATINGS, reports=reports.TITLES,
             node_columns=NODE_COLUMNS,
+            node=_Nodes(parts, visit),
             days=bars([(day[5:], calls, people) for day, calls, people in found["days"].rows]),
             hours=bars([(str(hour), calls, people) for hour, calls, people in found["hours"].rows]),
         )  # fmt: skip
@@ -36,6 +39,30 @@ def pages(parts: Parts) -> list[Page]:
         return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)
 
     return [Page("GET", "/figures", "viewer", figures), Page("GET", "/figures/{name}.csv", "viewer", file)]
+
+
+class _Nodes:
+    """Nodes by what they are to people, in the visitor's language: `贷款业务：申请材料`; else by their own name."""
+
+    def __init__(self, parts: Parts, visit: Visit) -> None:
+        self._files, self._queues, self._stops = parts.titles(), parts.queue_titles(), parts.stops()
+        self._visit = visit
+
+    def title(self, node: str) -> str:
+        """Empty when the menus have no word for it."""
+        stop, file = self._stops.get(node), self._files.get(node.partition("/")[0])
+        if stop is None or file is None:
+            return ""
+        if stop.kind == "chose":
+            return f"{file}：{stop.words}"
+        kind = words.say(STOPS[stop.kind], self._visit.language)
+        of = self._queues.get(stop.words, stop.words) if stop.kind == "transfer" else stop.words
+        return f"{file}：{kind} {of}".rstrip()
+
+    def ways(self, told: str) -> str:
+        """`loan/start 12, main/agent 3` -> `贷款业务：菜单 12，...`."""
+        ways = (way.rpartition(" ") for way in told.split(", ") if way)
+        return "，".join(f"{self.title(node) or node} {number}" for node, _, number in ways)
 
 
 def _titles(parts: Parts) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ from hotline.staff.page import COOKIE
 from hotline.staff.parts import Parts
 from hotline.tapes import Tapes
 from ivr.flow import Flow
-from ivr.way import titles
+from ivr.way import met_at, titles
 from tests.ivr.golden import BEGIN, flow_of
 
 PASSWORD = "correct horse battery"
@@ -161,7 +161,8 @@ def parts_on(engine: AsyncEngine, settings: Settings) -> Parts:
         open_telephones(settings, engine).board,
     )
     sound = sound_of(open_prompts(settings, PRIVACY))
-    return Parts(desk, figures, contexts, recent, bulletins, sound, lambda: titles(flows.current), dict, board)
+    topics, stops = titles(flows.current), met_at(flows.current)
+    return Parts(desk, figures, contexts, recent, bulletins, sound, lambda: topics, lambda: stops, dict, board)
 
 
 def moment(hour: int) -> datetime:

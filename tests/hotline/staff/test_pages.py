@@ -198,11 +198,22 @@ async def test_the_figures_are_drawn_and_downloaded(desk: Office) -> None:
     viewer = await desk.signed_in("viewer")
     assert (await viewer.get("/figures?from=2026-03-01&to=2026-03-31")).status == 200
     assert "<svg" in viewer.text and "满意率" in viewer.text and "main/start" in viewer.text
+    assert "<small>main/start</small>" in viewer.text and "：菜单" in viewer.text, "nodes are called what they are"
     reply = await viewer.get("/figures/nodes.csv?from=2026-03-01&to=2026-03-31")
     assert reply.content_type == "text/csv" and "main/agent" in viewer.text
     assert (await viewer.get("/figures/salaries.csv")).status == 404
     for bad in ("?from=2026-03-31&to=2026-03-01", "?from=x", "?from=2020-01-01&to=2026-01-01"):
         assert (await viewer.get(f"/figures{bad}")).status == 422
+
+
+async def test_the_definitions_are_in_english_for_who_reads_english(desk: Office) -> None:
+    await a_call(desk, outcome="hung_up")
+    viewer = await desk.signed_in("viewer")
+    await viewer.get("/figures?from=2026-03-01&to=2026-03-31")
+    await viewer.post("/language", language="en", back="/staff/figures")
+    await viewer.get("/figures?from=2026-03-01&to=2026-03-31")
+    assert "Every call that began in these days." in viewer.text and "Median seconds spent there." in viewer.text
+    assert "：Menu" in viewer.text and "期间" not in viewer.text
 
 
 async def test_a_listener_hears_of_changes_and_is_let_go_with_its_session(desk: Office) -> None:

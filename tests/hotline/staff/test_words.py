@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from desk.figures import FIGURES
+from desk.figures import FIGURES, NODE_COLUMNS
 from hotline import reports
 from hotline.staff import words
 from hotline.staff.calls import OUTCOMES
@@ -29,6 +29,7 @@ def test_every_text_has_its_english() -> None:
     }
     listed = {text for texts in LISTS for text in texts.values()}
     known = written | listed | {label for _, label, _ in NAVIGATION} | {figure.label for figure in FIGURES.values()}
+    known |= {figure.meaning for figure in FIGURES.values()} | set(NODE_COLUMNS.values())
     known |= {"未选择业务", *home.TILES}
     assert known - words.ENGLISH.keys() == set()
     assert words.ENGLISH.keys() - known == set()
