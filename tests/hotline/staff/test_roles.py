@@ -31,6 +31,7 @@ LEAST = {
     ("POST", "/callbacks/{id}/close"): "agent",
     ("POST", "/callbacks/{id}/number"): "supervisor",
     ("GET", "/bulletin"): "supervisor",
+    ("POST", "/bulletin/listen"): "supervisor",
     ("POST", "/bulletin/on"): "supervisor",
     ("POST", "/bulletin/off"): "supervisor",
     ("GET", "/figures"): "viewer",
