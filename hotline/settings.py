@@ -14,22 +14,27 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cryptography.fernet import Fernet
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, model_validator
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
+from fund.setting_faults import Wrong, told
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from sms.callbacks import secret_bytes
 from sms.settings import TextSettings
 
 
 def _network(written: str) -> str:
-    return str(ipaddress.ip_network(written, strict=False))
+    try:
+        return str(ipaddress.ip_network(written, strict=False))
+    except ValueError:
+        raise Wrong(("", "应是 IP 地址或地址段，如 10.0.0.0/8", "an address or network such as 10.0.0.0/8")) from None
 
 
 def _http(written: str) -> str:
     if written and not written.startswith(("http://", "https://")):
-        raise ValueError("an address that begins with http:// or https://")
+        raise Wrong(("", "网址要以 http:// 或 https:// 开头", "an address that begins with http:// or https://"))
     return written
 
 
@@ -39,13 +44,14 @@ def _webhook_secret(written: SecretStr) -> SecretStr:
     except ValueError:
         fits = False
     if written.get_secret_value() and not fits:
-        raise ValueError("whsec_ and at least 24 random bytes in base64")
+        zh = "应是 whsec_ 加上至少 24 个随机字节的 base64"
+        raise Wrong(("", zh, "whsec_ and at least 24 random bytes in base64"))
     return written
 
 
 def _pepper(written: SecretStr) -> SecretStr:
     if 0 < len(written.get_secret_value()) < 32:
-        raise ValueError("32 or more random characters")
+        raise Wrong(("", "要有 32 个以上的随机字符", "32 or more random characters"))
     return written
 
 
@@ -53,13 +59,16 @@ def _fernet_keys(written: SecretStr) -> SecretStr:
     try:
         [Fernet(key.strip()) for key in written.get_secret_value().split(",") if written.get_secret_value()]
     except ValueError:
-        raise ValueError("Fernet keys: 32 random bytes in URL-safe base64 each, separated by commas") from None
+        zh = "应是 Fernet 密钥：每个是 32 个随机字节的 URL 安全 base64，用逗号隔开"
+        en = "Fernet keys: 32 random bytes in URL-safe base64 each, separated by commas"
+        raise Wrong(("", zh, en)) from None
     return written
 
 
 def _database(written: str) -> str:
     if written and not written.startswith(DATABASES):
-        raise ValueError(f"an address that begins with {' or '.join(DATABASES)}")
+        zh, en = f"要以 {' 或 '.join(DATABASES)} 开头", f"an address that begins with {' or '.join(DATABASES)}"
+        raise Wrong(("", zh, en))
     return written
 
 
@@ -111,7 +120,8 @@ class OutboundSettings(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.begin >= self.end:
-            raise ValueError("HOTLINE_OUTBOUND__BEGIN: must be before HOTLINE_OUTBOUND__END")
+            zh, en = "要早于 HOTLINE_OUTBOUND__END", "must be before HOTLINE_OUTBOUND__END"
+            raise Wrong(("begin", zh, en))
         return self
 
 
@@ -185,7 +195,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _seat_webhook_is_signed(self) -> Self:
         if self.seat_webhook_url and not self.seat_webhook_secret.get_secret_value():
-            raise ValueError("HOTLINE_SEAT_WEBHOOK_SECRET: needed, what is told must be signed")
+            raise Wrong(("seat_webhook_secret", "必须填写：通知要签名", "needed, what is told must be signed"))
         return self
 
     @property
@@ -232,11 +242,9 @@ def _fernet_key() -> str:
 
 
 def faults_of(wrong: ValueError) -> list[str]:
-    """What is wrong with the settings, each as `HOTLINE_NAME: what to do`; values are not told: they may be secret."""
-    if not isinstance(wrong, ValidationError):
-        return [str(wrong)]
-    return [
-        f"HOTLINE_{'__'.join(str(part).upper() for part in error['loc'])}: {error['msg']}"
-        for error in wrong.errors(include_input=False, include_url=False)
-        if error["type"] != "default_factory_not_called"  # a default that waits for a setting told already
-    ]
+    """What is wrong with the settings, each as `HOTLINE_NAME: what to do`; values are not told: they may be secret.
+
+    In the language that is set, if that can be read.
+    """
+    named = os.environ.get("HOTLINE_LANGUAGE") or dotenv_values(".env").get("HOTLINE_LANGUAGE")
+    return told(wrong, "en" if named == "en" else "zh")

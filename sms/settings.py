@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from fund.setting_faults import Finding, Wrong, explained
 from sms.messages import Lane
 from sms.providers import PROVIDERS
 from sms.providers.base import ProviderSettings
@@ -95,13 +96,14 @@ class TextSettings(BaseModel):
             0.0 if faults else max((each.timeout_seconds for _, each in self.provider_settings().values()), default=0)
         )
         if self.lease_seconds <= slowest:
-            faults.append(f"lease_seconds must be more than the longest timeout_seconds ({slowest:g})")
+            zh = f"要大于最长的 timeout_seconds（{slowest:g}）"
+            faults.append(("lease_seconds", zh, f"must be more than the longest timeout_seconds ({slowest:g})"))
         if self.day_starts >= self.day_ends:
-            faults.append("day_starts must be before day_ends")
+            faults.append(("day_starts", "要早于 day_ends", "must be before day_ends"))
         if not self.providers:
-            faults.append("providers: at least one is needed")
+            faults.append(("providers", "至少要有一个", "at least one is needed"))
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Wrong(*faults)
         return self
 
     def day(self) -> Day | None:
@@ -121,23 +123,23 @@ class TextSettings(BaseModel):
             for name, given in self.providers.items()
         ]
 
-    def _provider_faults(self) -> list[str]:
-        faults = []
+    def _provider_faults(self) -> list[Finding]:
+        faults: list[Finding] = []
         for name, kind, given in self._given():
             if kind not in PROVIDERS:
-                faults.append(f"providers.{name}: no provider {kind!r}; there are {', '.join(PROVIDERS)}")
+                zh = f"没有服务商 {kind}，有 {'、'.join(PROVIDERS)}"
+                faults.append((f"providers.{name}", zh, f"no provider {kind!r}; there are {', '.join(PROVIDERS)}"))
                 continue
             try:
                 PROVIDERS[kind].Settings(**given)
             except ValidationError as fault:  # the values may be secret: only places and reasons are told
-                faults += [
-                    f"providers.{name}.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in fault.errors()
-                ]
+                found = fault.errors(include_input=False)
+                faults += [(".".join(["providers", name, *map(str, each["loc"])]), *explained(each)) for each in found]
         return faults
 
-    def _route_faults(self) -> list[str]:
+    def _route_faults(self) -> list[Finding]:
         return [
-            f"routes.{n}.providers: no provider {name!r} in providers"
+            (f"routes.{n}.providers", f"providers 里没有 {name}", f"no provider {name!r} in providers")
             for n, route in enumerate(self.routes)
             for name in route.providers
             if name not in self.providers

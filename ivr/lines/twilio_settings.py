@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from fund.setting_faults import Finding, Wrong
 from ivr.flow import Language
 
 # Which voices speak a language: a wrong pair is silence at run time. https://www.twilio.com/docs/voice/twiml/say
@@ -81,32 +82,34 @@ class TwilioVoiceSettings(BaseModel):
         for name, place in places.items():
             people = all(_PERSON.fullmatch(each) for each in place.split(","))
             if place and not people and not (name != "people" and _QUEUE.fullmatch(place)):
-                faults.append(f"{name}: write +8651112345678 or sip:name@host, several with commas" + _or_queue(name))
+                queue = name != "people"
+                zh = "要写成 +8651112345678 或 sip:name@host，多个用逗号隔开" + "，或 queue:名称" * queue
+                en = "write +8651112345678 or sip:name@host, several with commas" + ", or queue:NAME" * queue
+                faults.append((name, zh, en))
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Wrong(*faults)
         return self
 
-    def _missing(self) -> list[str]:
+    def _missing(self) -> list[Finding]:
         needed = {"account_sid": self.account_sid, "auth_token": self.auth_token.get_secret_value()}
         needed["people"] = self.people
         missing = [name for name, value in needed.items() if not value]
-        return (
-            [f"{name}: needed once any of {', '.join(needed)} is set" for name in missing] if len(missing) < 3 else []
-        )
+        zh, en = f"{'、'.join(needed)} 要填就都要填", f"needed once any of {', '.join(needed)} is set"
+        return [(name, zh, en) for name in missing] if len(missing) < len(needed) else []
 
-    def _voice_faults(self) -> list[str]:
-        faults = [] if "zh" in self.voices else ["voices: a voice for zh is needed"]
+    def _voice_faults(self) -> list[Finding]:
+        no_zh: Finding = ("voices", "要有 zh 的声音", "a voice for zh is needed")
+        faults = [] if "zh" in self.voices else [no_zh]
         for language, written in self.voices.items():
             code, _, name = written.partition(" ")
             if code not in _SPEAKS[language]:
-                faults.append(
-                    f"voices.{language}: begin with {' or '.join(_SPEAKS[language])}, then a blank and a voice"
-                )
+                zh = f"要以 {' 或 '.join(_SPEAKS[language])} 开头，空一格再写声音"
+                en = f"begin with {' or '.join(_SPEAKS[language])}, then a blank and a voice"
+                faults.append((f"voices.{language}", zh, en))
             elif not (name.removeprefix("Polly.") in _POLLY[code] or re.fullmatch(rf"Google\.{code}-[\w-]+", name)):
                 known = ", ".join(f"Polly.{each}" for each in _POLLY[code])
-                faults.append(f"voices.{language}: no such voice speaks {code}; there are {known}, Google.{code}-...")
+                zh = f"没有说 {code} 的这种声音；有 {known}、Google.{code}-..."
+                en = f"no such voice speaks {code}; there are {known}, Google.{code}-..."
+                faults.append((f"voices.{language}", zh, en))
         return faults
 
-
-def _or_queue(name: str) -> str:
-    return "" if name == "people" else ", or queue:NAME"
