@@ -116,6 +116,8 @@ class Recordings:
         return audio.unwav(self._path(file).read_bytes())
 
     def _write(self, known: Mapping[str, Recording]) -> None:
+        if known == self._known:  # nothing came of it: no index is left behind where there was none
+            return
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(field.name for field in fields(Recording))

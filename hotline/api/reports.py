@@ -34,9 +34,27 @@ class ReportAnswer(BaseModel):
     meanings: dict[str, str] = Field(default={}, description="what each figure is, in words")
 
 
+class ReportList(BaseModel):
+    """The reports there are: the name of each, and where to ask for it."""
+
+    reports: dict[str, str]
+
+
 def routes(figures: Figures, clock: Callable[[], datetime]) -> list[Route]:
     """The operations under /v1/reports."""
-    return [_route(figures, name, clock) for name in figures.names]
+    listed = ReportList(reports={name: f"/v1/reports/{name}" for name in figures.names})
+
+    async def look(call: Call) -> Answer:
+        return Answer(200, listed)
+
+    async def nothing(call: Call) -> Answer:
+        raise Problem(404, "no_such_report", f"没有这张报表；有 {'、'.join(figures.names)}。")
+
+    return [
+        Route("GET", "/v1/reports", "reports", "The reports there are", look, {200: ReportList}),
+        *(_route(figures, name, clock) for name in figures.names),
+        Route("GET", "/v1/reports/{name}", "reports", "Any other report", nothing, {200: ReportList}, problems=[404]),
+    ]
 
 
 def _route(figures: Figures, name: str, clock: Callable[[], datetime]) -> Route:

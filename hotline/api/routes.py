@@ -114,9 +114,10 @@ class Door:
 
 
 def bind(app: web.Application, door: Door, routes: Sequence[Route]) -> None:
-    """Put routes into an application."""
+    """Put routes into an application; a slash too many at the end makes no difference."""
     for route in routes:
-        app.router.add_route(route.method, route.path, _endpoint(door, route))
+        for path in (route.path, f"{route.path}/"):
+            app.router.add_route(route.method, path, _endpoint(door, route))
 
 
 def _endpoint(door: Door, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

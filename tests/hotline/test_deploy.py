@@ -1,5 +1,6 @@
 """What a container engine would be given is sound: no engine runs here, so the recipes are read, and run without one."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from hotline.env_example import env_example
+from ivr import audio
 
 HERE = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((HERE / "docker-compose.yml").read_text())
@@ -117,3 +119,14 @@ def _ready(port: int) -> bool:
         return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).status == 200
     except OSError:
         return False
+
+
+def test_what_asterisk_says_by_itself_is_said_in_the_people_s_words() -> None:
+    spec = importlib.util.spec_from_file_location("make_sounds", HERE / "deploy/asterisk/sounds/make.py")
+    assert spec and spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    for name, words in made.WORDS.items():
+        assert "坐席" not in words
+        seconds = audio.seconds(audio.unwav((made.HERE / f"{name}.wav").read_bytes()))
+        assert len(words) * 0.15 < seconds < len(words) * 0.6 + 0.5, f"{name}.wav is not made of: {words}"

@@ -59,7 +59,14 @@ async def test_figures_over_http(engine: AsyncEngine, keys: Keys) -> None:
         assert (await reply.text()).splitlines()[1:] == ["2026-03-02,2,1"]
         for bad in ("?from=2026-03-02&to=2026-03-01", "?from=yesterday", "?from=2020-01-01&to=2026-01-01", "?x=1"):
             assert (await client.get(f"/v1/reports/days{bad}", headers=right)).status == 422, bad
-        assert (await client.get("/v1/reports/salaries", headers=right)).status == 404
+        unknown = await client.get("/v1/reports/salaries", headers=right)
+        assert (unknown.status, unknown.content_type) == (404, "application/problem+json")
+        problem = await unknown.json()
+        assert problem["type"] == "urn:hotline:problem:no_such_report" and "summary、" in problem["detail"]
+        for path in ("/v1/reports", "/v1/reports/"):
+            there = (await (await client.get(path, headers=right)).json())["reports"]
+            assert there["hours"] == "/v1/reports/hours" and {"summary", "days"} <= there.keys()
+        assert (await client.get("/v1/reports/")).status == 401
 
 
 def test_csv_is_for_people() -> None:

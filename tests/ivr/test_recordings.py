@@ -276,3 +276,11 @@ def test_what_will_be_said_is_recorded_before_it_is_needed() -> None:
         "每月最多一千元",
         "每月最多两千元",
     }
+
+
+def test_what_changes_nothing_leaves_nothing_behind(tmp_path: Path) -> None:
+    """An import without one good file, and a way back that is none."""
+    recordings = Recordings(tmp_path / "recordings")
+    recordings.keep(())
+    assert recordings.restore(["zh-0000000001"]) == []
+    assert not (tmp_path / "recordings").exists()

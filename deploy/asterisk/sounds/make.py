@@ -15,7 +15,7 @@ WORDS = {
     "recovering": "系统正在恢复。",
     "to_people": "正在为您转接人工服务。",
     "sorry": "对不起,系统暂时出现故障,我们会再给您打来。再见。",
-    "waiting": "坐席正在接听其他来电,请您稍候,我们会尽快为您服务。",
+    "waiting": "工作人员正在接听其他来电,请您稍候,我们会尽快为您服务。",
     # The place in a queue, said by Queue(): `place` number `in_line`, or `next`; then `patience`.
     "place": "您现在排在第",
     "in_line": "位。",
