@@ -66,8 +66,8 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def flow_paths(folder: Path) -> list[Path]:
-    """The files of a folder that the voice side reads."""
-    return sorted(path for path in folder.glob("*.yaml") if path.name != TEXTS)
+    """The files of a folder that the voice side reads; what editors hide there (`.#main.yaml`) is none of them."""
+    return sorted(path for path in folder.glob("*.yaml") if path.name != TEXTS and not path.name.startswith("."))
 
 
 def read_phrases(path: Path) -> dict[str, dict[str, str]]:

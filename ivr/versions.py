@@ -90,8 +90,10 @@ class FlowVersions:
         loaded = await asyncio.to_thread(self._load, files)
         FLOW_REFUSED.set(loaded.flow is None)
         if not loaded.flow:
-            self.faults = loaded
-            log.error("flows_refused", faults=[fault.tell("en") for fault in loaded.faults if not fault.warning][:20])
+            before, self.faults = self.faults, loaded
+            if before is None or before.faults != loaded.faults:  # saved again as bad as it was: told already
+                faults = [fault.tell("en") for fault in loaded.faults if not fault.warning]
+                log.error("flows_refused", faults=faults[:20])
             return loaded
         self.faults = None
         self.current = self._flows[loaded.flow.version] = loaded.flow
