@@ -28,7 +28,7 @@ def hotline(*words: str, keys: str = "") -> Result:
 def test_on_heard_shown_and_off() -> None:
     on = hotline("bulletin", "系统升级，查询暂停到18:00。", "--until", "2h")
     assert on.exit_code == 0 and "公告已开启" in on.output and "读作：系统升级，查询暂停到十八点。" in on.output
-    heard = hotline("try", keys="").output.splitlines()
+    heard = hotline("try", keys="").stdout.splitlines()
     assert heard[0].startswith("您好") and heard[1].startswith("系统升级")
     shown = hotline("bulletin").output
     assert "公告开着" in shown and "cli:zhang 开启到" in shown
