@@ -47,7 +47,7 @@ def an_exchange(folder: Path, **changed: str) -> Iterator[Exchange]:
     settings = {
         "HOTLINE_OUTBOUND__BEGIN": "00:00",
         "HOTLINE_OUTBOUND__END": "23:59:59",
-        "HOTLINE_OUTBOUND__RING_SECONDS": "8",
+        "HOTLINE_OUTBOUND__RING_SECONDS": "15",
         "HOTLINE_OUTBOUND__MOST_A_DAY": "99",
         "HOTLINE_CALLBACKS__SPACING_MINUTES": "[0.05]",
     }

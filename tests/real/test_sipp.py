@@ -32,7 +32,7 @@ async def calls(
 
 async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
-    keys = Wait(7), Press("1"), Wait(4), Press("111222"), Wait(5), Press("135790"), Wait(8)
+    keys = Wait(7), Press("1"), Wait(5), Press("111222"), Wait(7), Press("135790"), Wait(14)
     made = await calls(tmp_path, asterisk, [("13900000001",)], *keys)
     assert (made.done, made.failed) == (1, 0), made.told
     wrong = said(PHRASES["wrong_pin"]["zh"], left=("number", 2))
@@ -64,7 +64,7 @@ async def test_thirty_callers_at_once_hear_their_balances(lines: tuple[Running, 
     running, asterisk = lines
     people = bound()[:30]
     before = len(running.calls())
-    keys = Wait(6), Press("1"), Wait(3), Relay(1, 6), Wait(7)
+    keys = Wait(6), Press("1"), Wait(3), Relay(1, 6), Wait(14)
     made = await calls(tmp_path, asterisk, [(who.phone, who.pin or "") for who in people], *keys, rate=3)
     assert (made.done, made.failed) == (30, 0), made.told
     today = date.fromisoformat((running.home / "ledger.made").read_text())
