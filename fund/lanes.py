@@ -1,0 +1,135 @@
+"""SQLite without a detour: one change of threads for a whole transaction, on connections that are kept.
+
+SQLAlchemy opens the connections and says how (its events set the pragmas); then they leave its pool for good, because
+taking one from there and giving it back costs more than most statements. Writers take turns in SQLite anyway, so all
+of them share one connection; readers have a few, so that a long page of one look-up holds no other up.
+"""
+
+import sqlite3
+from asyncio import CancelledError, Lock
+from collections.abc import Callable
+from threading import Lock as ThreadLock
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import await_only, greenlet_spawn
+
+READERS = 3
+
+_Result = TypeVar("_Result")
+_Work = Callable[[sqlite3.Connection], _Result]
+
+
+class _Job(Generic[_Result]):
+    """Work on its way through a connection's thread; what it left open is undone if it fails."""
+
+    def __init__(self, work: _Work[_Result], connection: sqlite3.Connection) -> None:
+        self._work, self._connection = work, connection
+        self._given_up = self._running = False
+        self._change = ThreadLock()  # or giving up this one would interrupt the next
+
+    def __call__(self) -> _Result:
+        with self._change:
+            if self._given_up:
+                raise CancelledError
+            self._running = True
+        try:
+            result = self._work(self._connection)
+            if self._connection.in_transaction:
+                self._connection.commit()
+            return result
+        except BaseException:
+            self._connection.rollback()
+            raise
+        finally:
+            with self._change:
+                self._running = False
+
+    def give_up(self) -> None:
+        """Nobody waits any more: its thread is wanted for others."""
+        with self._change:
+            self._given_up = True
+            if self._running:
+                self._connection.interrupt()
+
+
+class _Lane:
+    """One connection and its thread: what is handed over runs in order."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._driver: Any = None  # an aiosqlite.Connection
+        self._opening = Lock()
+        self.waiting = 0
+
+    async def run(self, work: _Work[_Result]) -> _Result:
+        self.waiting += 1
+        try:
+            driver = self._driver or await self._open()
+            job = _Job(work, driver._conn)
+            try:
+                result: _Result = await driver._execute(job)
+                return result
+            except CancelledError:
+                job.give_up()
+                raise
+            except BaseException:
+                await self._drop(driver)  # nobody knows what state it is in
+                raise
+        finally:
+            self.waiting -= 1
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._driver is None:
+                self._driver = await greenlet_spawn(self._detached)
+            return self._driver
+
+    def _detached(self) -> Any:
+        connection = self._engine.raw_connection()
+        driver = connection.driver_connection
+        connection.detach()
+        return driver
+
+    async def close(self) -> None:
+        """When what was handed over is done; the next work opens it anew."""
+        await self._drop(self._driver)
+
+    async def _drop(self, driver: Any) -> None:
+        if driver is not None and driver is self._driver:
+            self._driver = None
+            await driver.close()
+
+
+class Lanes:
+    """The kept connections of one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = _Lane(engine)
+        self._reading = [_Lane(engine) for _ in range(READERS)]
+        event.listen(engine, "engine_disposed", self._close, once=True)
+
+    async def read(self, work: _Work[_Result]) -> _Result:
+        """Work that changes nothing. Raises whatever SQLite raises."""
+        return await min(self._reading, key=lambda lane: lane.waiting).run(work)
+
+    async def write(self, work: _Work[_Result]) -> _Result:
+        """Work that is committed at its end, all of it or nothing. Raises whatever SQLite raises."""
+        return await self._writing.run(work)
+
+    def _close(self, engine: Engine) -> None:
+        _lanes.pop(engine, None)
+        for lane in (self._writing, *self._reading):
+            await_only(lane.close())  # `AsyncEngine.dispose` runs this in a greenlet
+
+
+_lanes: dict[Engine, Lanes] = {}
+
+
+def lanes_of(engine: AsyncEngine) -> Lanes:
+    """Those of an engine for SQLite, opened as they are needed and closed with it."""
+    lanes = _lanes.get(engine.sync_engine)
+    if lanes is None:
+        lanes = _lanes[engine.sync_engine] = Lanes(engine.sync_engine)
+    return lanes
