@@ -5,7 +5,7 @@ Every look-up answers within `limit_seconds` or raises `LedgerAway`; there is no
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import date
 from typing import Any
 
@@ -31,9 +31,9 @@ class LedgerAway(Exception):
 
 
 _PEOPLE = select(*EMPLOYEE_COLUMNS, EMPLOYEE.c.jzny)
-_BY_PHONE = Statement("by phone", _PEOPLE.where(EMPLOYEE.c.bdsjhm == text_bind("number")))
-_BY_ACCOUNT = Statement("by account", _PEOPLE.where(EMPLOYEE.c.grzh == text_bind("number")))
-_BY_ID_CARD = Statement("by ID card", _PEOPLE.where(EMPLOYEE.c.zjhm == text_bind("number")))
+_BY_PHONE = Statement("by phone", _PEOPLE.where(EMPLOYEE.c.bdsjhm == text_bind("number")), by_key=True)
+_BY_ACCOUNT = Statement("by account", _PEOPLE.where(EMPLOYEE.c.grzh == text_bind("number")), by_key=True)
+_BY_ID_CARD = Statement("by ID card", _PEOPLE.where(EMPLOYEE.c.zjhm == text_bind("number")), by_key=True)
 _BY_HANDLER = Statement(
     "by handler",
     select(EMPLOYER)
@@ -55,7 +55,7 @@ class Ledger:
     """Look-ups over the views of `fund/views.sql`, on an engine that reads (`open_database(url, read_only=True)`)."""
 
     def __init__(self, engine: AsyncEngine, limit_seconds: float = 3.0) -> None:
-        self._engine = engine
+        self._engine, self._embedded = engine, engine.dialect.name == "sqlite"
         self._limit_seconds = limit_seconds
         self._late: set[asyncio.Task[list[Row]]] = set()
 
@@ -121,13 +121,19 @@ class Ledger:
             await asyncio.wait(self._late, timeout=CLOSE_SECONDS)
 
     async def _ask(self, statement: Statement, **values: Any) -> list[Row]:
-        task = asyncio.create_task(statement.fetch(self._engine, **values))
+        fetching = statement.fetch(self._engine, **values)
         try:
             async with asyncio.timeout(self._limit_seconds):
-                return await asyncio.shield(task)
+                return await (fetching if self._embedded else self._fetched(fetching))
         except Exception as fault:  # drivers raise what they like; to a caller it is all the same
             log.warning("ledger_away", query=statement.name, cause=_cause(fault), limit_seconds=self._limit_seconds)
             raise LedgerAway(statement.name) from None
+
+    async def _fetched(self, fetching: Coroutine[Any, Any, list[Row]]) -> list[Row]:
+        """What a driver fetches that may not let go at once."""
+        task = asyncio.create_task(fetching)
+        try:
+            return await asyncio.shield(task)
         finally:
             if not task.done():
                 self._abandon(task)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeVar, TypeVarTuple
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import String, TextualSelect, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,7 +36,7 @@ TRIES = 3
 FIRST_LOCK, SECOND_LOCK = timedelta(minutes=15), timedelta(hours=1)
 WITHHELD_AN_HOUR = 30  # wrong ones of all who withhold their number
 OFFER_MINUTES = 10
-HEAVY_KIB = 1024  # memory times passes from which a comparison takes more than about a millisecond
+HEAVY_KIB = 1024  # memory times passes from which a comparison takes more than about a millisecond, and a thread
 
 _Args = TypeVarTuple("_Args")
 _Result = TypeVar("_Result")
@@ -188,7 +188,6 @@ class Pins:
         self._remembered = timedelta(hours=lock_hours)
         self._locks = [min(lock, self._remembered) for lock in (FIRST_LOCK, SECOND_LOCK, self._remembered)]
         self._hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
-        self._heavy = cost.memory_kib * cost.passes >= HEAVY_KIB
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="pin")  # two at once bound the memory
         self._nobodys = self._hasher.hash(privacy.key("nobody's pin"))
 
@@ -297,10 +296,13 @@ class Pins:
         return hmac.digest(self._pepper, f"{account}:{pin}".encode(), "sha256")
 
     async def _hash(self, account: str, pin: str) -> str:
-        return await self._costly(self._hasher.hash, self._peppered(account, pin))
+        return await self._in_thread(self._hasher.hash, self._peppered(account, pin))
 
     async def _matches(self, kept: str, account: str, pin: str) -> bool:
-        return await self._costly(self._verify, kept, self._peppered(account, pin))
+        peppered, cost = self._peppered(account, pin), extract_parameters(kept)
+        if cost.memory_cost * cost.time_cost < HEAVY_KIB:
+            return self._verify(kept, peppered)
+        return await self._in_thread(self._verify, kept, peppered)
 
     def _verify(self, kept: str, peppered: bytes) -> bool:
         try:
@@ -308,11 +310,9 @@ class Pins:
         except VerifyMismatchError:
             return False
 
-    async def _costly(self, work: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
-        """In a thread when it would hold the other calls up."""
-        if self._heavy:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
-        return work(*args)
+    async def _in_thread(self, work: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
+        """It would hold the other calls up."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
 
 def _left(tries: int, *, shared: bool) -> int:

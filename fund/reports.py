@@ -29,7 +29,7 @@ def _newest(rows: Select[Any], *order: ColumnElement[Any]) -> Select[Any]:
     return rows.order_by(*(column.desc() for column in order)).limit(bindparam("most"))
 
 
-_BALANCE = Statement("balance", select(EMPLOYEE).where(EMPLOYEE.c.grzh == text_bind("account")))
+_BALANCE = Statement("balance", select(EMPLOYEE).where(EMPLOYEE.c.grzh == text_bind("account")), by_key=True)
 
 
 async def _balance(ask: Ask, account: str, _: str | None) -> ReportData | None:
@@ -97,6 +97,7 @@ OPEN = LOAN.c.dkye > literal_column("0")
 _LOAN = Statement(
     "loan",
     select(LOAN).where(LOAN.c.grzh == text_bind("account"), OPEN).order_by(LOAN.c.dqjhhkrq, LOAN.c.dkzh).limit(1),
+    by_key=True,
 )
 _REPAYMENTS = Statement(
     "repayments",
@@ -152,7 +153,9 @@ def _repayment(row: Row) -> dict[str, Value]:
     }
 
 
-EMPLOYER_BY_ACCOUNT = Statement("employer", select(EMPLOYER).where(EMPLOYER.c.dwzh == text_bind("account")))
+EMPLOYER_BY_ACCOUNT = Statement(
+    "employer", select(EMPLOYER).where(EMPLOYER.c.dwzh == text_bind("account")), by_key=True
+)
 
 
 async def _employer(ask: Ask, account: str, _: str | None) -> ReportData | None:

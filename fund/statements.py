@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from fund.lanes import lanes_of
+from fund.lanes import Lanes, lanes_of
 
 Row = dict[str, Any]
 _Result = TypeVar("_Result")
@@ -28,11 +28,12 @@ _Convert = Callable[[Any], Any] | None
 class Statement:
     """A Core statement with bind parameters, compiled once for each kind of database it meets.
 
-    It must return columns (`select`, or `returning`). `name` is what logs call it.
+    It must return columns (`select`, or `returning`). `name` is what logs call it; `by_key`: it only finds a few rows
+    by an index.
     """
 
-    def __init__(self, name: str, core: Select[Any] | TextualSelect) -> None:
-        self.name = name
+    def __init__(self, name: str, core: Select[Any] | TextualSelect, *, by_key: bool = False) -> None:
+        self.name, self.by_key = name, by_key
         self._core = core
         self._compiled: dict[str, _Compiled] = {}
 
@@ -43,13 +44,17 @@ class Statement:
             compiled = self._compiled[engine.dialect.name] = _Compiled(self._core, engine.dialect)
         sql, arguments = compiled.sql, compiled.arguments(values)
         if engine.dialect.name == "sqlite":
-            lanes = lanes_of(engine)
-            run = lanes.read if isinstance(self._core, Select) else lanes.write
-            return compiled.rows(await run(lambda connection: connection.execute(sql, arguments).fetchall()))
+            return compiled.rows(await self._embedded(lanes_of(engine), sql, arguments))
         found: _Found = await greenlet_spawn(
             _on_driver, engine.sync_engine, lambda driver: driver.fetch(sql, *arguments)
         )
         return compiled.rows(found)
+
+    async def _embedded(self, lanes: Lanes, sql: str, arguments: list[Any]) -> _Found:
+        if self.by_key:
+            return await lanes.glance(sql, arguments)
+        run = lanes.read if isinstance(self._core, Select) else lanes.write
+        return await run(lambda connection: connection.execute(sql, arguments).fetchall())
 
 
 class Rows:

@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -33,6 +34,7 @@ MOST_WAITING = 20_000  # calls kept in memory while the database is away; beyond
 _STATE = Statement(
     "call state",
     select(calls.c.state).where(calls.c.id == bindparam("id", type_=String), calls.c.ended_at.is_(None)),
+    by_key=True,
 )
 
 
@@ -41,6 +43,7 @@ class CallRecords:
 
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
+        self._digest = lru_cache(maxsize=4096)(privacy.digest)  # a call asks for the same two at every step
         self._put_call = Rows(put_into(engine, calls, ("id",)), calls.c.keys())
         self._put_step = Rows(put_into(engine, call_steps, ("call_id", "n")), call_steps.c.keys())
         self._put_note = Rows(insert(audit), [column.name for column in audit.c if column.name != "id"])
@@ -124,7 +127,7 @@ class CallRecords:
             "flow_version": state.version,
             "language": state.language,
             "caller_masked": mask_number(state.caller),
-            "caller_digest": self._privacy.digest("caller", state.caller),
+            "caller_digest": self._digest("caller", state.caller),
             "person_kind": person["kind"] if person else None,
             "person_masked": mask_number(account) if account else None,
             "person_digest": self._person(account) if account else None,
@@ -137,7 +140,7 @@ class CallRecords:
         }
 
     def _person(self, account: str) -> str:
-        return self._privacy.digest("account", account)
+        return self._digest("account", account)
 
     def _take_steps(self, call: Call) -> None:
         for how in call.missed:
