@@ -5,7 +5,7 @@ bytes out.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -33,13 +33,29 @@ class NotAudio(ValueError):
 def wav(sound: Sound) -> bytes:
     """A complete WAV file: PCM, 16 bit, mono, 8 kHz."""
     body = sound.astype("<i2").tobytes()
-    form = (b"fmt ", 16, _PCM, 1, RATE, RATE * 2, 2, 16)
-    return _HEADER.pack(b"RIFF", len(body) + 36, b"WAVE", *form, b"data", len(body)) + body
+    return _header(len(body)) + body
 
 
 def unwav(data: bytes) -> Sound:
     """The sound of a file that `wav` wrote."""
     return np.frombuffer(data, "<i2", offset=_HEADER.size)
+
+
+def spliced(parts: Sequence[tuple[float, bytes]]) -> bytes:
+    """One file of many that `wav` wrote, each after so many seconds of silence."""
+    size = sum(2 * round(pause * RATE) + len(data) - _HEADER.size for pause, data in parts)
+    sounds = ((bytes(2 * round(pause * RATE)), memoryview(data)[_HEADER.size :]) for pause, data in parts)
+    return b"".join([_header(size), *(sound for pair in sounds for sound in pair)])
+
+
+def wav_seconds(data: bytes) -> float:
+    """How long a file lasts that `wav` wrote."""
+    return (len(data) - _HEADER.size) / 2 / RATE
+
+
+def _header(size: int) -> bytes:
+    form = (b"fmt ", 16, _PCM, 1, RATE, RATE * 2, 2, 16)
+    return _HEADER.pack(b"RIFF", size + 36, b"WAVE", *form, b"data", size)
 
 
 def is_whole(data: bytes) -> bool:

@@ -1,8 +1,8 @@
 """From words to sound: every utterance as one WAV, made once, and found again by what it says.
 
 What is the same for everybody is kept on disk. What holds a caller's own figures is kept in memory, for minutes, under
-a key that is made with a secret and so tells nothing; it is joined from parts that are soon all at hand, without any
-synthesis.
+a key that is made with a secret and so tells nothing: as a list of parts that are soon all at hand and that callers
+share, spliced only when it is fetched.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 _KEPT_SECONDS = GOOD_SECONDS + 300.0  # personal sounds outlast their addresses
 _MAKING = 1  # counts up when the same words, voice and recordings come to sound different
+_MOST_PERSONAL = 4096  # at a time; each is little more than a list
+_MOMENT = (0.0, audio.wav(audio.silence(0.1)))  # of silence, where there is nothing to say
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,16 +43,21 @@ class NoSuchSound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """An utterance as sound. `wav` is a whole file, 8 kHz, mono, 16 bit; equal keys sound the same."""
+    """An utterance as sound: WAV files, each after seconds of silence. Equal keys sound the same."""
 
     key: str
     personal: bool
-    wav: bytes
+    parts: tuple[tuple[float, bytes], ...]
+
+    @property
+    def wav(self) -> bytes:
+        """All of it as one file, 8 kHz, mono, 16 bit."""
+        return self.parts[0][1] if len(self.parts) == 1 else audio.spliced(self.parts)
 
     @property
     def seconds(self) -> float:
         """How long it lasts."""
-        return audio.seconds(audio.unwav(self.wav))
+        return sum(pause + audio.wav_seconds(wav) for pause, wav in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +85,13 @@ class Prompts:
         *,
         secret: bytes,
         spare: Voice | None = None,
-        memory_bytes: int = 32 * 2**20,
+        memory_bytes: int = 24 * 2**20,
     ) -> None:
         """`folder` is for what everybody may hear; `spare` speaks when `voice` fails; `secret` hides what keys say."""
         self._folder, self._recordings, self._voice, self._spare = folder, recordings, voice, spare
         self._addresses, self._secret = addresses, secret
-        self._shelf = Shelf(memory_bytes)
+        self._shelf = Shelf[bytes](memory_bytes, len)
+        self._personal = Shelf[Prompt](_MOST_PERSONAL, lambda _: 1)
         # Plans of what everybody may hear, remembered; nobody's own words stay here.
         self._common_plan = lru_cache(maxsize=1024)(self._planned)
         self._common_part = lru_cache(maxsize=4096)(self._part)
@@ -99,9 +107,8 @@ class Prompts:
         Raises `VoiceFault` only if the spare voice fails too.
         """
         plan = self._plan(utterance, self._voice)
-        wav = self._at_hand(plan)
-        if wav is not None:
-            return Prompt(plan.key, plan.personal, wav)
+        if prompt := self._at_hand(plan):
+            return prompt
         return await asyncio.get_running_loop().run_in_executor(self._worker, self.make, utterance)
 
     async def address(self, utterance: Utterance, now: datetime) -> str:
@@ -116,7 +123,8 @@ class Prompts:
         """The WAV at an address. Raises `NoSuchSound`, `AddressRefused`."""
         if ticket is not None:
             self._addresses.check(key, ticket, now)
-            wav = self._shelf.get(f"personal {key}")
+            prompt = self._personal.get(key)
+            wav = prompt.wav if prompt else None
         elif _KEY.fullmatch(key):
             wav = self._shelf.get(key) or await asyncio.to_thread(self._on_disk, key)
         else:
@@ -140,7 +148,16 @@ class Prompts:
 
     def _make(self, utterance: Utterance, voice: Voice) -> Prompt:
         plan = self._plan(utterance, voice)
-        return Prompt(plan.key, plan.personal, self._wav(plan, voice))
+        if not plan.personal:
+            return self._prompt(plan, ((0.0, self._wav(plan, voice)),))
+        return self._prompt(plan, tuple((pause, self._part_wav(part, voice)) for pause, part in plan.parts))
+
+    def _prompt(self, plan: _Plan, parts: tuple[tuple[float, bytes], ...]) -> Prompt:
+        """A personal one lives anew for its new address."""
+        prompt = Prompt(plan.key, plan.personal, parts)
+        if plan.personal:
+            self._personal.put(plan.key, prompt, _KEPT_SECONDS)
+        return prompt
 
     def _plan(self, utterance: Utterance, voice: Voice) -> _Plan:
         self._recordings.refresh()
@@ -165,14 +182,20 @@ class Prompts:
     def _part(self, part: Stretch, identity: str) -> _Plan:
         return self._plan_of([(0.0, part)], part.personal, identity)
 
-    def _at_hand(self, plan: _Plan) -> bytes | None:
-        """From memory, or joined from what is there."""
-        kept = self._shelf.get(plan.shelf_key)
-        if kept is not None:
-            return self._keep(plan, kept) if plan.personal else kept  # a personal one lives anew for its new address
-        parts = [self._shelf.get(self._single(part, self._voice).shelf_key) for _, part in plan.parts]
-        wavs = [part for part in parts if part is not None]
-        return self._keep(plan, _joined(plan, wavs)) if plan.personal and len(wavs) == len(parts) > 1 else None
+    def _at_hand(self, plan: _Plan) -> Prompt | None:
+        """From what is in memory."""
+        if not plan.personal:
+            wav = self._shelf.get(plan.key)
+            return self._prompt(plan, ((0.0, wav),)) if wav else None
+        parts = []
+        for pause, part in plan.parts:
+            if (wav := self._shelf.get(self._single(part, self._voice).shelf_key)) is None:
+                return None
+            parts.append((pause, wav))
+        return self._prompt(plan, tuple(parts))
+
+    def _part_wav(self, part: Stretch, voice: Voice) -> bytes:
+        return self._wav(self._single(part, voice), voice)
 
     def _wav(self, plan: _Plan, voice: Voice) -> bytes:
         kept = self._shelf.get(plan.shelf_key) or (None if plan.personal else self._on_disk(plan.key))
@@ -180,8 +203,8 @@ class Prompts:
             return self._keep(plan, kept)
         if len(plan.parts) == 1:
             return self._keep(plan, audio.wav(self._sound(plan.parts[0][1], voice)), new=True)
-        wavs = [self._wav(self._single(part, voice), voice) for _, part in plan.parts]
-        return self._keep(plan, _joined(plan, wavs), new=True)
+        parts = [(pause, self._part_wav(part, voice)) for pause, part in plan.parts]
+        return self._keep(plan, audio.spliced(parts or [_MOMENT]), new=True)
 
     def _sound(self, part: Stretch, voice: Voice) -> audio.Sound:
         if part.recorded:
@@ -217,13 +240,3 @@ class Prompts:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.wav"
-
-
-def _joined(plan: _Plan, wavs: list[bytes]) -> bytes:
-    """One WAV of many, with the pauses between."""
-    sounds = [
-        sound
-        for (pause_seconds, _), wav in zip(plan.parts, wavs, strict=True)
-        for sound in (audio.silence(pause_seconds), audio.unwav(wav))
-    ]
-    return audio.wav(audio.joined(sounds or [audio.silence(0.1)]))

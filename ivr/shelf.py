@@ -5,37 +5,43 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
+from typing import Generic, TypeVar
+
+_Sound = TypeVar("_Sound")
 
 
-class Shelf:
-    """Bytes by key, at most `limit_bytes` of them. Safe between threads."""
+class Shelf(Generic[_Sound]):
+    """Sounds by key, at most `limit` in all, as `size_of` measures them. Safe between threads."""
 
-    def __init__(self, limit_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._clock = limit_bytes, clock
-        self._kept: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+    def __init__(
+        self, limit: int, size_of: Callable[[_Sound], int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit, self._size_of, self._clock = limit, size_of, clock
+        self._kept: OrderedDict[str, tuple[_Sound, float]] = OrderedDict()
         self._lock = Lock()
         self.size = 0
 
-    def put(self, key: str, data: bytes, seconds: float = math.inf) -> None:
-        """Keep `data`, for `seconds` if said."""
+    def put(self, key: str, sound: _Sound, seconds: float = math.inf) -> None:
+        """Keep it, for `seconds` if said."""
         with self._lock:
             self._drop(key)
-            self._kept[key] = data, self._clock() + seconds
-            self.size += len(data)
+            self._kept[key] = sound, self._clock() + seconds
+            self.size += self._size_of(sound)
             while self.size > self._limit:
                 self._drop(next(iter(self._kept)))
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str) -> _Sound | None:
         """What is kept under `key`, and still good."""
         with self._lock:
-            data, until = self._kept.get(key, (None, 0.0))
-            if data is not None and self._clock() >= until:
+            if (kept := self._kept.get(key)) is None:
+                return None
+            sound, until = kept
+            if self._clock() >= until:
                 self._drop(key)
                 return None
-            if data is not None:
-                self._kept.move_to_end(key)
-            return data
+            self._kept.move_to_end(key)
+            return sound
 
     def _drop(self, key: str) -> None:
-        data, _ = self._kept.pop(key, (b"", 0.0))
-        self.size -= len(data)
+        if kept := self._kept.pop(key, None):
+            self.size -= self._size_of(kept[0])

@@ -295,7 +295,7 @@ async def test_over_http(prompts: Prompts) -> None:
 
 
 def test_the_shelf_throws_out_what_was_used_least() -> None:
-    shelf = Shelf(limit_bytes=10)
+    shelf = Shelf[bytes](10, len)
     shelf.put("a", b"1234")
     shelf.put("b", b"1234")
     assert shelf.get("a") == b"1234"
@@ -309,7 +309,7 @@ def test_the_shelf_throws_out_what_was_used_least() -> None:
 
 def test_the_shelf_forgets_in_time() -> None:
     now = 0.0
-    shelf = Shelf(100, clock=lambda: now)
+    shelf = Shelf[bytes](100, len, clock=lambda: now)
     shelf.put("a", b"1", 60)
     shelf.put("b", b"1")
     now = 60.0
