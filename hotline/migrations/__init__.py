@@ -2,26 +2,44 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _LOCK = 12329  # PostgreSQL advisory lock: whoever comes second waits and finds the work done
+_FOLDER = Path(__file__).parent
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Bring the database to `revision`."""
+    if revision == "head" and await _revision(engine) == _newest():
+        return
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)
 
 
+def _newest() -> str:
+    return max(path.stem.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
+async def _revision(engine: AsyncEngine) -> str:
+    """Of what is there; nothing when Alembic has not been here yet."""
+    try:
+        async with engine.connect() as connection:
+            return str(await connection.scalar(text("SELECT version_num FROM alembic_version")))
+    except DBAPIError:
+        return ""
+
+
 def _upgrade(connection: Connection, revision: str) -> None:
+    from alembic import command  # 7 MB, and most starts find nothing to do
+    from alembic.config import Config
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     elif connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
