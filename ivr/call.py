@@ -207,8 +207,10 @@ class Switchboard:
     async def _look_up(self, call: Call, flow: Flow, line: Line, says: list[Say], question: LookUp) -> Event:
         task = asyncio.create_task(self._answer(call.id, question))
         try:
-            done, _ = await asyncio.wait({task}, timeout=PATIENT_SECONDS)
-            if not done:
+            await asyncio.sleep(0)  # most answers are at hand
+            if not task.done():
+                await asyncio.wait({task}, timeout=PATIENT_SECONDS)
+            if not task.done():
                 await line.company([*says, _hold_phrase(flow, call.state.language)], task)
                 says.clear()
             return await task

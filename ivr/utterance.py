@@ -114,9 +114,23 @@ def fill(
     is a piece of its own. Raises `TemplateFault` for a placeholder without a value, `speech.Unspeakable` for a value
     that is not of its kind.
     """
+    if personal:
+        return _filled(template, values, language, personal=True)
+    return _common(template, tuple(values.items()), language)
+
+
+@lru_cache(maxsize=4096)
+def _common(template: str, values: tuple[tuple[str, tuple[str, Value]], ...], language: Language) -> tuple[Piece, ...]:
+    """A sentence that everybody may hear, taken apart once: most of what a menu says."""
+    return _filled(template, dict(values), language, personal=False)
+
+
+def _filled(
+    template: str, values: Mapping[str, tuple[str, Value]], language: Language, *, personal: bool
+) -> tuple[Piece, ...]:
     parts = _parsed(template)
     if all(name is None for name, _ in parts):
-        return _fixed(template, language)
+        return _sentences([Piece(words, language) for _, words in parts])
     pieces: list[Piece] = []
     for at, (name, written) in enumerate(parts):
         if name is None:
@@ -129,12 +143,6 @@ def fill(
             kind = "count"
         pieces += spoken(kind, value, language, personal=personal)
     return _sentences(_merged(pieces))
-
-
-@lru_cache(maxsize=4096)
-def _fixed(template: str, language: Language) -> tuple[Piece, ...]:
-    """A sentence without values, taken apart once: most of what a menu says."""
-    return _sentences([Piece(words, language) for _, words in _parsed(template)])
 
 
 _Part = tuple[str | None, str]  # (name, as written) of a placeholder, (None, words) of what stands between two

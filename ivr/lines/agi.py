@@ -141,6 +141,13 @@ class AgiCall:
         """Set a channel variable, or a function such as `TIMEOUT(absolute)`."""
         await self.send(command("SET VARIABLE", name, value))
 
+    async def set_variables(self, values: Mapping[str, str]) -> None:
+        """Several at once; values without commas and quotes."""
+        if len(values) == 1:
+            await self.set_variable(*next(iter(values.items())))
+        elif values:
+            await self.send(command("EXEC MSet", ",".join(f"{name}={value}" for name, value in values.items())))
+
     async def evaluate(self, expression: str) -> str:
         """What an expression such as `${EPOCH}` is on the channel."""
         return (await self.send(command("GET FULL VARIABLE", expression))).text or ""

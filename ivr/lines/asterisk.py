@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
@@ -77,7 +78,7 @@ class AsteriskLine:
         self._loop = asyncio.get_running_loop()
         self._gap: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
-        self._pace: dict[str, float] = {}
+        self._paced: dict[str, float] = {}
         self.told = False  # whether the dialplan knows what comes after us
 
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
@@ -179,6 +180,7 @@ class AsteriskLine:
                 _NOTHING if digits else words,
                 listen.wait_seconds + (room - 1) * PAUSE_SECONDS,
                 partial(self._keys_of, wait_seconds=listen.wait_seconds, most=room),
+                self._pace(listen.wait_seconds, room),
             )
             self._keys.press(heard.digits + "#" * (heard.ended_by == "key"))
             digits, finished = self._keys.take(listen.most, digits)
@@ -188,15 +190,21 @@ class AsteriskLine:
         return digits or None
 
     async def _keys_of(self, file: str, wait_seconds: float, most: int) -> Digits:
-        if most == 1:
-            return await self._agi.get_data(file, round(wait_seconds * 1000), 1)
-        for name, seconds in (("response", wait_seconds), ("digit", PAUSE_SECONDS)):
-            if self._pace.get(name) != seconds:
-                await self._agi.set_variable(f"TIMEOUT({name})", f"{seconds:.1f}")
-                self._pace[name] = seconds
-        return await self._agi.get_data(file, 0, most)
+        return await self._agi.get_data(file, round(wait_seconds * 1000) if most == 1 else 0, most)
 
-    async def _played(self, words: Words, wait_seconds: float, command: Callable[[str], Awaitable[T]]) -> T:
+    def _pace(self, wait_seconds: float, most: int) -> dict[str, float]:
+        """What the channel must be told of the time for several keys, and does not know yet."""
+        wanted = {} if most == 1 else {"response": wait_seconds, "digit": PAUSE_SECONDS}
+        told, self._paced = self._paced, self._paced | wanted
+        return {name: seconds for name, seconds in wanted.items() if told.get(name) != seconds}
+
+    async def _played(
+        self,
+        words: Words,
+        wait_seconds: float,
+        command: Callable[[str], Awaitable[T]],
+        pace: Mapping[str, float] = MappingProxyType({}),
+    ) -> T:
         """Run a command with the sound of these words, once more if the sound was not there.
 
         Asterisk loses a sound that two calls fetch at the same time for the first time.
@@ -204,8 +212,8 @@ class AsteriskLine:
         for last_try in (False, True):
             audio = words if isinstance(words, Audio) else await self._render(words) if words else Audio("", 0)
             self._busy()
-            deadline = audio.seconds + wait_seconds + SILENT_SECONDS
-            await self._agi.set_variable("TIMEOUT(absolute)", f"{deadline:.1f}")
+            times = {"absolute": audio.seconds + wait_seconds + SILENT_SECONDS, **pace}
+            await self._agi.set_variables({f"TIMEOUT({name})": f"{seconds:.1f}" for name, seconds in times.items()})
             try:
                 return await command(audio.address)
             except FileNotFoundError:
