@@ -156,12 +156,15 @@ class AgiCall:
         """Send a whole command and wait for its answer."""
         if self._heard and not self.gone:
             self._quiet = self._loop.create_future()
-            await self._quiet
+            try:
+                await self._quiet
+            finally:
+                self._quiet = None
         return await self._exchange(line)
 
     def overhear(self, heard: Callable[[str], None]) -> None:
         """Until the next command: report each key, which Asterisk else throws away. The caller hears nothing."""
-        if not (self.gone or self._reply or self._heard):
+        if not (self.gone or self._reply or self._heard or self._quiet):
             self._heard = heard
             self._overhear_on()
 
@@ -241,9 +244,9 @@ class AgiCall:
         if self._quiet is None and not hung_up:
             self._overhear_on()
             return
-        self._heard, quiet, self._quiet = None, self._quiet, None
-        if quiet and not quiet.done():
-            quiet.set_result(None)
+        self._heard = None
+        if self._quiet and not self._quiet.done():
+            self._quiet.set_result(None)
 
     def _answer(self, outcome: Reply | Exception) -> None:
         if isinstance(outcome, ProtocolFault) or self._reply is None or self._reply.done():

@@ -247,6 +247,7 @@ class AsteriskLine:
             self._gap.cancel()
 
     def _rest(self) -> None:
+        self._busy()  # a field may have been full before anything was said
         self._gap = self._loop.call_later(OVERHEAR_SECONDS, self._overhear)
 
     def _overhear(self) -> None:

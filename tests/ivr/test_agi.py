@@ -217,7 +217,10 @@ async def test_keys_between_two_commands_are_overheard_and_never_two_commands_ar
     async def handle(call: AgiCall) -> None:
         call.overhear(keys.append)
         await thought.wait()
-        await call.stream_file("hello")
+        speaking = asyncio.create_task(call.stream_file("hello"))
+        while not speaking.done():  # whoever wants to overhear just then is too late
+            call.overhear(keys.append)
+            await asyncio.sleep(0)
 
     async with serving(handle) as (_, port):
         exchange = await Exchange.call(port)
