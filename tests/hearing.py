@@ -26,7 +26,7 @@ Wave = NDArray[np.float64]
 
 HEAD_SECONDS = 0.8  # what a prompt is found by; one that was cut off earlier than about half of this is not found
 STEP_SECONDS = 0.4  # the pieces by which it is followed
-SLIP_SECONDS = 0.06  # how far a piece may stand from where the one before leads: three frames lost or repeated
+SLIP_SECONDS = 0.2  # how far a piece may stand from where the one before leads: a busy exchange falters, and goes on
 LIKELY = 0.4  # correlation of a head worth following; different words of the same voice rarely reach it
 SURE = 0.5  # correlation of a piece that was played
 _LEAD = int(0.5 * audio.RATE)  # silence put before the call, since its beginning may be cut off
