@@ -32,15 +32,11 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True)
 class Sign:
-    """A prompt's first loud frame, and how long after its beginning that is.
-
-    `other`: the prompt is not this one, but any that does not begin so; what is personal is never said twice alike.
-    """
+    """A prompt's first loud frame, and how long after its beginning that is. Figures come later, so all begin alike."""
 
     name: str
     frame: NDArray[np.float64]
     late_seconds: float
-    other: bool = False
 
     def matches(self, payload: bytes) -> bool:
         """Whether a packet is that frame, but for what G.711 loses."""
@@ -48,7 +44,7 @@ class Sign:
         if len(heard) != FRAME or heard @ heard / FRAME < (LOUD / 2) ** 2:
             return False
         off = heard - self.frame
-        return bool(off @ off < 0.02 * (self.frame @ self.frame)) is not self.other
+        return bool(off @ off < 0.02 * (self.frame @ self.frame))
 
 
 def sign(name: str, sound: audio.Sound) -> Sign:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -178,10 +178,7 @@ def _lay_out_sounds(running: Running, folder: Path) -> dict[str, Sign]:
         prompts.close()
     for name, wav in zip(_SAID, wavs, strict=True):
         (folder / f"{name}.wav").write_bytes(wav)
-    signs = {name: sign(name, np.frombuffer(wav[44:], "<i2")) for name, wav in zip(_SAID, wavs, strict=True)}
-    late = signs["balance"].late_seconds
-    signs["balance"] = replace(signs["wrong"], name="balance", late_seconds=late, other=True)
-    return signs
+    return {name: sign(name, np.frombuffer(wav[44:], "<i2")) for name, wav in zip(_SAID, wavs, strict=True)}
 
 
 # the runs
