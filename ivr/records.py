@@ -170,9 +170,7 @@ class CallRecords:
         if self._batch is None:
             self._batch = asyncio.get_running_loop().create_future()
         self._wanted.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await asyncio.shield(self._batch)
+        await asyncio.wait({self._batch}, timeout=PATIENCE_SECONDS)
 
     async def _write_forever(self) -> None:
         while True:
