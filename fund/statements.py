@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, Select, TextualSelect
+from sqlalchemy import Connection, CursorResult, Insert, Select, TextualSelect, Update
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
@@ -50,7 +50,7 @@ class Statement:
         )
         return compiled.rows(found)
 
-    async def _embedded(self, lanes: Lanes, sql: str, arguments: list[Any]) -> _Found:
+    async def _embedded(self, lanes: Lanes, sql: str, arguments: Sequence[Any]) -> _Found:
         if self.by_key:
             return await lanes.glance(sql, arguments)
         run = lanes.read if isinstance(self._core, Select) else lanes.write
@@ -58,13 +58,22 @@ class Statement:
 
 
 class Rows:
-    """An insert (or upsert) of many rows that all have these columns, compiled once for each kind of database."""
+    """A change for each of many rows, compiled once for each kind of database.
 
-    def __init__(self, core: Insert, columns: Sequence[str]) -> None:
-        self._core, self._columns = core, list(columns)
+    An insert (or upsert) of rows that all have these `columns`, or an update whose bind parameters the rows give.
+    """
+
+    def __init__(self, core: Insert | Update, columns: Sequence[str] | None = None) -> None:
+        self._core, self._columns = core, list(columns) if columns else None
         self._compiled: dict[str, _Compiled] = {}
 
-    def ready(self, dialect: Dialect, rows: Sequence[Row]) -> tuple[str, list[list[Any]]]:
+    def run(self, connection: Connection, rows: Sequence[Row]) -> CursorResult[Any]:
+        """Within a transaction. On SQLite the driver gets the rows as they are: half the time of SQLAlchemy's way."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self._core, rows)
+        return connection.exec_driver_sql(*self.ready(connection.dialect, rows))
+
+    def ready(self, dialect: Dialect, rows: Sequence[Row]) -> tuple[str, list[tuple[Any, ...]]]:
         """What the driver is given."""
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
@@ -99,7 +108,7 @@ class _Compiled:
     """The SQL of one kind of database, and how values go in and come out."""
 
     def __init__(
-        self, core: Select[Any] | TextualSelect | Insert, dialect: Dialect, columns: list[str] | None = None
+        self, core: Select[Any] | TextualSelect | Insert | Update, dialect: Dialect, columns: list[str] | None = None
     ) -> None:
         compiled = core.compile(dialect=dialect, column_keys=columns)
         self.sql = str(compiled)
@@ -109,12 +118,12 @@ class _Compiled:
         ]
         self._columns = [
             (str(column.key), _processor(column.type, dialect, "result"))
-            for column in (core.exported_columns.values() if columns is None else ())
+            for column in (() if isinstance(core, Insert | Update) else core.exported_columns.values())
         ]
 
-    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+    def arguments(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         given = {**self._preset, **values}
-        return [convert(given[name]) if convert else given[name] for name, convert in self._binds]
+        return tuple([convert(given[name]) if convert else given[name] for name, convert in self._binds])
 
     def rows(self, found: _Found) -> list[Row]:
         return [

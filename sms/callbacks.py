@@ -21,7 +21,7 @@ from typing import Any
 
 import aiohttp
 import structlog
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.privacy import Unreadable
@@ -59,12 +59,12 @@ class Listeners:
         self._known: dict[str, Listener] = {}
         self._read_at = float("-inf")
 
-    async def known(self, connection: AsyncConnection) -> dict[str, Listener]:
+    def known(self, connection: Connection) -> dict[str, Listener]:
         """By client."""
         if (now := time.monotonic()) > self._read_at + _REMEMBER_SECONDS:
             columns = (api_key.c.name, api_key.c.callback_url, api_key.c.callback_secret)
             wanted = select(*columns).where(api_key.c.callback_url != "", api_key.c.revoked_at.is_(None))
-            rows = (await connection.execute(wanted)).all()
+            rows = connection.execute(wanted).all()
             self._known = {name: each for name, url, sealed in rows if (each := self._open(name, url, sealed))}
             self._read_at = now
         return self._known
@@ -76,18 +76,21 @@ class Listeners:
             log.error("callback.secret_unreadable", client=name)
             return None
 
-    async def note(self, connection: AsyncConnection, ids: Mapping[str, Status]) -> None:
-        """Write down that these texts have these statuses, within the transaction that gave them to them."""
-        listeners = await self.known(connection)
+    def note(self, connection: Connection, ids: Mapping[str, Status]) -> bool:
+        """Write down that these texts have these statuses, within the transaction that gave them to them.
+
+        Whether there is anything to tell: set `wake` once it is committed.
+        """
+        listeners = self.known(connection)
         if not listeners or not ids:
-            return
+            return False
         theirs = (message.c.id.in_(list(ids)), message.c.client.in_(listeners), message.c.campaign.is_(None))
         wanted = select(message.c.id, message.c.client, message.c.status, message.c.reason).where(*theirs)
-        found = (await connection.execute(wanted)).all()
+        found = connection.execute(wanted).all()
         news = [_row(row, self.clock()) for row in found if row.status == ids[row.id]]  # else it is news no more
         if news:
-            await connection.execute(insert(callback), news)
-            self.wake.set()
+            connection.execute(insert(callback), news)
+        return bool(news)
 
 
 class Callbacks:
@@ -116,7 +119,7 @@ class Callbacks:
     async def turn(self) -> int:
         """Tell what is due now; how many were tried."""
         async with self.store.read() as connection:
-            listeners = await self.listeners.known(connection)
+            listeners = await connection.run_sync(self.listeners.known)
             if not listeners or (await connection.execute(self._due(listeners).limit(1))).first() is None:
                 return 0
         rows = await self._claim(listeners)

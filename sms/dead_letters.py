@@ -106,7 +106,9 @@ class DeadLetters:
         async with self.store.write() as connection:
             if (await connection.execute(change.returning(message.c.id))).first() is None:
                 raise Refused("not_found")
-            await self.listeners.note(connection, {id: columns["status"]})
+            news = await connection.run_sync(self.listeners.note, {id: columns["status"]})
+        if news:
+            self.listeners.wake.set()
 
 
 _NAMES = DeadLetter.__slots__

@@ -9,23 +9,32 @@ from sqlalchemy.exc import StatementError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_Waiting = tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]
+
 
 class GroupCommit(Generic[Item, Result]):
     """`await group(item)` returns its result once the transaction that holds it is on the disk.
 
-    `write` is given the items of one transaction and returns as many results. An item the database refuses takes
-    nobody down with it: its batch is then written one by one.
+    `await group.all(items)` does so for several, which are written together or not at all. `write` is given the items
+    of one transaction, about `most` of them, and returns as many results. What the database refuses takes nobody else
+    down with it: whoever shared the transaction is then written apart.
     """
 
     def __init__(self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: int = 200) -> None:
         self._write = write
         self._most = most
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[_Waiting[Item, Result]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        return (await self.all([item]))[0]
+
+    async def all(self, items: Sequence[Item]) -> Sequence[Result]:
+        """The results of `items`, in their order."""
+        if not items:
+            return []
+        future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((items, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._run())
         return await future
@@ -33,14 +42,21 @@ class GroupCommit(Generic[Item, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._commit(batch)
+                await self._commit(self._next())
         finally:
             self._writer = None
 
-    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    def _next(self) -> list[_Waiting[Item, Result]]:
+        size = taken = 0
+        while taken < len(self._waiting) and size < self._most:
+            size += len(self._waiting[taken][0])
+            taken += 1
+        batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return batch
+
+    async def _commit(self, batch: list[_Waiting[Item, Result]]) -> None:
         try:
-            results = await self._write([item for item, _ in batch])
+            results = await self._write([item for items, _ in batch for item in items])
         except StatementError as fault:
             if len(batch) == 1 or getattr(fault, "connection_invalidated", False):
                 _fail(batch, fault)
@@ -50,12 +66,14 @@ class GroupCommit(Generic[Item, Result]):
         except Exception as fault:
             _fail(batch, fault)
         else:
-            for (_, future), result in zip(batch, results, strict=True):
+            at = 0
+            for items, future in batch:
                 if not future.done():
-                    future.set_result(result)
+                    future.set_result(results[at : at + len(items)])
+                at += len(items)
 
 
-def _fail(batch: list[tuple[Item, asyncio.Future[Result]]], fault: Exception) -> None:
+def _fail(batch: list[_Waiting[Item, Result]], fault: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(fault)

@@ -79,6 +79,7 @@ class Message:
 
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _count = itertools.count(int.from_bytes(os.urandom(4), "big"))
 
 
@@ -86,8 +87,4 @@ def new_id() -> str:
     """26 characters that sort by time: 48 bits of milliseconds, 32 of a counter, 48 of chance."""
     tail = os.urandom(6)
     value = time.time_ns() // 1_000_000 << 80 | (next(_count) & 0xFFFFFFFF) << 48 | int.from_bytes(tail, "big")
-    return _base32(value, 26)
-
-
-def _base32(value: int, width: int) -> str:
-    return "".join([_ALPHABET[value >> shift & 31] for shift in range(5 * (width - 1), -5, -5)])
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -10, -10)])

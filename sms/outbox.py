@@ -10,13 +10,13 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
     Case,
     Column,
-    CursorResult,
+    Connection,
     Integer,
     and_,
     bindparam,
@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.privacy import Unreadable, mask_number
+from fund.statements import Rows
 from sms.callbacks import Listeners
 from sms.group import GroupCommit
 from sms.messages import Lane, Message, Quiet, Status
@@ -100,22 +101,26 @@ class Outbox:
         self.accepted: list[Accepted] = []
         self.add = GroupCommit(self.add_many)
         self.record = GroupCommit(self._record_many)
+        self._insert = Rows(store.insert_new(message), _INSERTED)
 
     async def add_many(self, messages: Sequence[Message]) -> list[Added]:
         """Store messages in one transaction. Two with one client and key (or one `once`) are one message."""
+        rows = [self._row(each) for each in messages]  # sealed before the transaction begins
         async with self.store.write() as connection:
-            results = await self.add_within(connection, messages)
+            results = await connection.run_sync(self._add, rows)
         self.announce(messages)
         return results
 
     async def add_within(self, connection: AsyncConnection, messages: Sequence[Message]) -> list[Added]:
         """`add_many` as part of a larger transaction; call `announce` after its commit."""
-        rows = [self._row(each) for each in messages]
-        done = cast(CursorResult[Any], await connection.execute(self.store.insert_new(message), rows))
-        there = {} if done.rowcount == len(rows) else await _already_there(connection, rows)
+        return await connection.run_sync(self._add, [self._row(each) for each in messages])
+
+    def _add(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Added]:
+        done = self._insert.run(connection, rows)
+        there = {} if done.rowcount == len(rows) else _already_there(connection, rows)
         if not self.store.sqlite:
-            for lane in {each.lane for each in messages}:
-                await connection.exec_driver_sql(f"NOTIFY outbox, '{lane}'")
+            for lane in {row["lane"] for row in rows}:
+                connection.exec_driver_sql(f"NOTIFY outbox, '{lane}'")
         return [_added(row, there) for row in rows]
 
     def announce(self, messages: Sequence[Message]) -> None:
@@ -148,6 +153,9 @@ class Outbox:
             "cost": each.cost,
             "created_at": now,
             "expires_at": each.expires_at or (each.not_before or now) + DEFAULT_LIFE,
+            "attempt": 0,
+            "tried": "",
+            "reason": "",
         }
 
     async def find(self, client: str, key: str) -> Added | None:
@@ -159,14 +167,8 @@ class Outbox:
 
     async def claim(self, lanes: Sequence[Lane], most: int, lease_seconds: float) -> list[Claimed]:
         """Up to `most` due messages, of the first lanes first, marked `sending` until the lease runs out."""
-        now = self.clock()
-        rows: list[Any] = []
         async with self.store.write() as connection:
-            for lane in lanes:
-                if len(rows) < most:
-                    rows += await _claim_lane(connection, lane, most - len(rows), now, lease_seconds)
-            learned = await _learned(connection, rows)
-            declined = await _declined(connection, rows)
+            rows, learned, declined = await connection.run_sync(_claim, lanes, most, self.clock(), lease_seconds)
         claimed = [self._open(row, learned.get(row.to_hash, row.operator), row.id in declined) for row in rows]
         for row, opened in zip(rows, claimed, strict=True):
             if opened is None:
@@ -198,18 +200,21 @@ class Outbox:
         )
 
     async def _record_many(self, outcomes: Sequence[Outcome]) -> list[None]:
-        now = self.clock()
         async with self.store.write() as connection:
-            await connection.execute(_RECORD, [_changes(each, now) for each in outcomes])
-            parts = [row for each in outcomes if len(each.refs) > 1 for row in _part_rows(each)]
-            if parts:
-                await connection.execute(insert(message_part), parts)
-            told = {each.id: each.status for each in outcomes if each.status != "queued"}
-            await self.listeners.note(connection, told)
+            news = await connection.run_sync(self._write_down, outcomes, self.clock())
+        if news:
+            self.listeners.wake.set()
         with_refs = [each for each in outcomes if each.refs]
         for hear in self.accepted if with_refs else ():
             await hear(with_refs)
         return [None] * len(outcomes)
+
+    def _write_down(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> bool:
+        _RECORD.run(connection, [_changes(each, now) for each in outcomes])
+        parts = [row for each in outcomes if len(each.refs) > 1 for row in _part_rows(each)]
+        if parts:
+            connection.execute(insert(message_part), parts)
+        return self.listeners.note(connection, {each.id: each.status for each in outcomes if each.status != "queued"})
 
     async def strand(self) -> int:
         """Rows whose worker died become `unknown`; a code may then take its second way. Returns how many."""
@@ -228,30 +233,39 @@ class Outbox:
                 .returning(message.c.id)
             )
             ids = result.scalars().all()
-            await self.listeners.note(connection, dict.fromkeys(ids, "unknown"))
+            news = await connection.run_sync(self.listeners.note, dict.fromkeys(ids, "unknown"))
+        if news:
+            self.listeners.wake.set()
         return len(ids)
 
 
-async def _claim_lane(connection: AsyncConnection, lane: Lane, most: int, now: datetime, lease: float) -> list[Any]:
-    until = now + timedelta(seconds=lease)
-    rows = (await connection.execute(_CLAIM, {"of": lane, "most": most, "now": now, "until": until})).all()
-    return sorted(rows, key=lambda row: row.id)
+def _claim(
+    connection: Connection, lanes: Sequence[Lane], most: int, now: datetime, lease_seconds: float
+) -> tuple[list[Any], dict[bytes, str], set[str]]:
+    """Rows in the order to send them, what receipts taught us of their numbers, and the ids of those declined."""
+    rows: list[Any] = []
+    until = now + timedelta(seconds=lease_seconds)
+    for lane in lanes:
+        if len(rows) < most:
+            found = connection.execute(_CLAIM, {"of": lane, "most": most - len(rows), "now": now, "until": until}).all()
+            rows += sorted(found, key=lambda row: str(row.id))
+    return rows, _learned(connection, rows), _declined(connection, rows)
 
 
-async def _learned(connection: AsyncConnection, rows: Sequence[Any]) -> dict[bytes, str]:
+def _learned(connection: Connection, rows: Sequence[Any]) -> dict[bytes, str]:
     """The operators that receipts taught us, of the numbers in `rows`: people take their number with them."""
     if not rows:
         return {}
-    found = await connection.execute(_LEARNED, {"who": list({row.to_hash for row in rows})})
+    found = connection.execute(_LEARNED, {"who": list({row.to_hash for row in rows})})
     return {to_hash: operator for to_hash, operator in found}
 
 
-async def _declined(connection: AsyncConnection, rows: Sequence[Any]) -> set[str]:
+def _declined(connection: Connection, rows: Sequence[Any]) -> set[str]:
     """The ids of `rows` whose recipients turned their kind of notice off."""
     kinds = {row.to_hash: row for row in rows if row.kind}
     if not kinds:
         return set()
-    found = await connection.execute(_OFF, {"who": list(kinds)})
+    found = connection.execute(_OFF, {"who": list(kinds)})
     off = {(to_hash, kind) for to_hash, kind in found}
     return {row.id for row in rows if row.kind and off & {(row.to_hash, row.kind), (row.to_hash, "*")}}
 
@@ -271,6 +285,12 @@ _CLAIMED = (
     message.c.tried,
     message.c.created_at,
     message.c.expires_at,
+)
+
+_INSERTED = (
+    *("id", "lane", "status", "due_at", "body", "to_hash", "to_masked", "account_hash", "key_hash", "once_hash"),
+    *("client", "template", "kind", "quiet", "campaign", "operator", "parts", "cost", "created_at", "expires_at"),
+    *("attempt", "tried", "reason"),
 )
 
 # Made once: building a statement costs more than running it.
@@ -305,7 +325,7 @@ def _if_open(column: Column[Any], name: str) -> Case[Any]:
     return case((_OPEN, bindparam(name, type_=column.type)), else_=column)
 
 
-_RECORD = (
+_RECORD = Rows(
     update(message)
     .where(message.c.id == bindparam("row_id"))
     .values(
@@ -353,11 +373,11 @@ def key_hash(client: str, key: str | None) -> bytes | None:
     return None if key is None else hashlib.sha256(f"{client}\0{key}".encode()).digest()[:16]
 
 
-async def _already_there(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> dict[bytes, Any]:
+def _already_there(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[bytes, Any]:
     """The stored message (id, status) under each key hash and once hash of `rows`."""
     keys = [row["key_hash"] for row in rows if row["key_hash"]]
     onces = [row["once_hash"] for row in rows if row["once_hash"]]
-    found = await connection.execute(
+    found = connection.execute(
         select(message.c.id, message.c.status, message.c.key_hash, message.c.once_hash).where(
             or_(
                 message.c.key_hash.in_(keys) if keys else false(),

@@ -5,15 +5,14 @@ recorded. Whoever comes second finds the first: receipts are written before they
 before they look for waiting receipts.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Case, ColumnElement, Table, bindparam, case, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Case, ColumnElement, Connection, Table, bindparam, case, delete, insert, or_, select, update
 
+from fund.statements import Rows
 from sms import metrics
 from sms.callbacks import Listeners
 from sms.group import GroupCommit
@@ -52,7 +51,7 @@ class Receipts:
         """Receipts of one webhook or pull; back when they are on the disk."""
         for each in receipts:
             metrics.RECEIPTS.labels(provider, each.status).inc()
-        await asyncio.gather(*(self._take(Heard(provider, each)) for each in receipts))
+        await self._take.all([Heard(provider, each) for each in receipts])
 
     async def accepted(self, outcomes: Sequence[Outcome]) -> None:
         """Answers have been recorded: receipts that came before them can be matched now."""
@@ -63,10 +62,8 @@ class Receipts:
         if not refs:
             return
         async with self.store.write() as connection:
-            rows = (await connection.execute(_WAITING, {"refs": list(refs)})).all()
-            if rows:
-                done = await self._apply(connection, [_waiting(row) for row in rows])
-                await _forget(connection, done)
+            applied = await connection.run_sync(self._match, refs)
+        self._tell(applied)
 
     async def sweep(self) -> None:
         """Match whatever still waits, and drop what has waited too long; for the housekeeper."""
@@ -79,42 +76,62 @@ class Receipts:
     async def _take_many(self, heard: Sequence[Heard]) -> list[None]:
         await self.store.calm()
         async with self.store.write() as connection:
-            done = {id(each) for each in await self._apply(connection, heard)}
+            applied = await connection.run_sync(self._apply, heard)
+            done = {id(each) for each, _ in applied.matched}
             early = [each for each in heard if id(each) not in done]
             if early:
                 await connection.execute(insert(receipt), [_row(each, self.clock()) for each in early])
+        self._tell(applied)
         if early:
             await self.match([each.receipt.ref for each in early])
         return [None] * len(heard)
 
-    async def _apply(self, connection: AsyncConnection, heard: Sequence[Heard]) -> list[Heard]:
-        """Move up the messages of those receipts whose message is known; returns these receipts."""
-        found = await _messages_of(connection, heard)
-        parts = await _parts_of(connection, heard)
+    def _tell(self, applied: "_Applied") -> None:
+        """After the commit: feed the breakers, and wake whoever tells others."""
+        for each, row in applied.matched:
+            told = each.receipt
+            if told.status in FINAL:
+                self.router.receipt(each.provider, told.operator or row.operator, told.status == "delivered")
+                metrics.OUTCOMES.labels(row.lane, each.provider, told.status).inc()
+        if applied.news:
+            self.listeners.wake.set()
+
+    # within a transaction
+
+    def _match(self, connection: Connection, refs: Sequence[str]) -> "_Applied":
+        rows = connection.execute(_WAITING, {"refs": list(refs)}).all()
+        if not rows:
+            return _Applied([], False)
+        applied = self._apply(connection, [_waiting(row) for row in rows])
+        done = [each.row for each, _ in applied.matched]
+        connection.execute(delete(receipt).where(receipt.c.id.in_(done)))
+        return applied
+
+    def _apply(self, connection: Connection, heard: Sequence[Heard]) -> "_Applied":
+        """Move up the messages of those receipts whose message is known."""
+        found = _messages_of(connection, heard)
+        parts = _parts_of(connection, heard)
         known = [(each, found.get(_key(each)) or parts.get(_key(each))) for each in heard]
         matched = [(each, row) for each, row in known if row is not None]
         part_news = [(each, row) for each, row in matched if row.part is not None]
-        news = [_change(row.id, each.receipt, self.clock()) for each, row in matched if row.part is None]
-        news += await self._settle_parts(connection, part_news)
-        if news:
-            await connection.execute(_CLIMB, news)
-            await self._note(connection, news, {row.id: row.status for _, row in matched})
-        await self._learn(connection, matched)
-        return [each for each, _ in matched]
+        changes = [_change(row.id, each.receipt, self.clock()) for each, row in matched if row.part is None]
+        changes += self._settle_parts(connection, part_news)
+        if changes:
+            _CLIMB.run(connection, changes)
+        self._learn(connection, matched)
+        return _Applied(matched, self._note(connection, changes, {row.id: row.status for _, row in matched}))
 
-    async def _note(
-        self, connection: AsyncConnection, news: Sequence[Mapping[str, Any]], before: Mapping[str, Status]
-    ) -> None:
+    def _note(
+        self, connection: Connection, changes: Sequence[Mapping[str, Any]], before: Mapping[str, Status]
+    ) -> bool:
         """Let those know who want to be told of a text's new status."""
         climbed = dict(before)
-        for each in news:
+        for each in changes:
             climbed[each["row_id"]] = climb(climbed[each["row_id"]], each["news"])
         told = {id: status for id, status in climbed.items() if status != before[id]}
-        await self.listeners.note(connection, told)
+        return self.listeners.note(connection, told)
 
-    async def _settle_parts(
-        self, connection: AsyncConnection, heard: Sequence[tuple[Heard, Any]]
-    ) -> list[dict[str, Any]]:
+    def _settle_parts(self, connection: Connection, heard: Sequence[tuple[Heard, Any]]) -> list[dict[str, Any]]:
         """Move parts up, and say what that makes of their messages."""
         if not heard:
             return []
@@ -127,26 +144,31 @@ class Receipts:
             }
             for each, _ in heard
         ]
-        await connection.execute(_CLIMB_PART, changes)
+        _CLIMB_PART.run(connection, changes)
         last = {row.id: each.receipt for each, row in heard}
         wanted = select(message_part).where(message_part.c.message.in_(list(last)))
         parts: dict[str, dict[int, Status]] = {}
-        for row in await connection.execute(wanted):
+        for row in connection.execute(wanted):
             parts.setdefault(row.message, {})[row.part] = row.status
         return [
             _change(id, last[id], self.clock(), of_parts(len(statuses), statuses)) for id, statuses in parts.items()
         ]
 
-    async def _learn(self, connection: AsyncConnection, matched: Sequence[tuple[Heard, Any]]) -> None:
-        """Feed the breakers, and remember which operator a number turned out to be with."""
+    def _learn(self, connection: Connection, matched: Sequence[tuple[Heard, Any]]) -> None:
+        """Remember which operator a number turned out to be with."""
         for each, row in matched:
-            told = each.receipt
-            if told.status in FINAL:
-                self.router.receipt(each.provider, told.operator or row.operator, told.status == "delivered")
-                metrics.OUTCOMES.labels(row.lane, each.provider, told.status).inc()
-            if told.operator and told.operator != row.operator:
-                values = {"to_hash": row.to_hash, "operator": told.operator, "learned_at": self.clock()}
-                await connection.execute(self.store.upsert(number, ["to_hash"], **values))
+            operator = each.receipt.operator
+            if operator and operator != row.operator:
+                values = {"to_hash": row.to_hash, "operator": operator, "learned_at": self.clock()}
+                connection.execute(self.store.upsert(number, ["to_hash"], **values))
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What came of receipts: those whose message was known, with its row, and whether anybody wants to hear of it."""
+
+    matched: Sequence[tuple[Heard, Any]]
+    news: bool
 
 
 def _rank(table: Table) -> Case[int]:
@@ -154,7 +176,7 @@ def _rank(table: Table) -> Case[int]:
 
 
 # The climbing rule, in the database, so that two processes with two receipts of one message cannot undo each other.
-_CLIMB = (
+_CLIMB = Rows(
     update(message)
     .where(message.c.id == bindparam("row_id"), _rank(message) < bindparam("news_rank"))
     .values(
@@ -166,7 +188,7 @@ _CLIMB = (
         operator=case((bindparam("moved") != "", bindparam("moved")), else_=message.c.operator),
     )
 )
-_CLIMB_PART = (
+_CLIMB_PART = Rows(
     update(message_part)
     .where(
         message_part.c.provider == bindparam("the_provider"),
@@ -184,24 +206,24 @@ def _key(heard: Heard) -> tuple[str, str]:
     return ("", heard.receipt.id) if heard.receipt.id else (heard.provider, heard.receipt.ref)
 
 
-async def _messages_of(connection: AsyncConnection, heard: Iterable[Heard]) -> dict[tuple[str, str], Any]:
+def _messages_of(connection: Connection, heard: Iterable[Heard]) -> dict[tuple[str, str], Any]:
     ids = [each.receipt.id for each in heard if each.receipt.id]
     refs = [each.receipt.ref for each in heard if not each.receipt.id]
     which: list[ColumnElement[bool]] = [message.c.id.in_(ids)] if ids else []
     which += [message.c.provider_ref.in_(refs)] if refs else []
     wanted = select(*_FACTS, message.c.provider, message.c.provider_ref, _NO_PART).where(or_(*which))
-    rows = (await connection.execute(wanted)).all()
+    rows = connection.execute(wanted).all()
     by_id = {("", row.id): row for row in rows}
     return by_id | {(row.provider, row.provider_ref): row for row in rows if row.provider_ref}
 
 
-async def _parts_of(connection: AsyncConnection, heard: Iterable[Heard]) -> dict[tuple[str, str], Any]:
+def _parts_of(connection: Connection, heard: Iterable[Heard]) -> dict[tuple[str, str], Any]:
     refs = [each.receipt.ref for each in heard if each.receipt.ref and not each.receipt.id]
     if not refs:
         return {}
     joined = message_part.join(message, message.c.id == message_part.c.message)
     wanted = select(*_FACTS, message_part.c.provider, message_part.c.ref, message_part.c.part).select_from(joined)
-    rows = await connection.execute(wanted.where(message_part.c.ref.in_(refs)))
+    rows = connection.execute(wanted.where(message_part.c.ref.in_(refs)))
     return {(row.provider, row.ref): row for row in rows}
 
 
@@ -237,7 +259,3 @@ def _row(each: Heard, now: datetime) -> Mapping[str, Any]:
 def _waiting(row: Any) -> Heard:
     told = Receipt(row.status, row.ref, row.message, row.reason, row.at, row.operator)
     return Heard(row.provider, told, row.id)
-
-
-async def _forget(connection: AsyncConnection, done: Sequence[Heard]) -> None:
-    await connection.execute(delete(receipt).where(receipt.c.id.in_([each.row for each in done])))

@@ -1,6 +1,6 @@
 """From a request to a row: the number normalised, the template rendered, the parts counted, the message queued once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,8 +47,13 @@ class Sender:
 
     async def queue(self, message: Message) -> Added:
         """Queue a composed text; a repeat of one that is there is not queued again, and says so."""
-        added = await self.outbox.add(message)
-        (metrics.REPEATS if added.duplicate else metrics.ADDED).labels(message.lane, message.template).inc()
+        return (await self.queue_all([message]))[0]
+
+    async def queue_all(self, messages: Sequence[Message]) -> Sequence[Added]:
+        """Queue composed texts together, or none of them."""
+        added = await self.outbox.add.all(messages)
+        for message, each in zip(messages, added, strict=True):
+            (metrics.REPEATS if each.duplicate else metrics.ADDED).labels(message.lane, message.template).inc()
         return added
 
     def compose(self, wish: Wish) -> Message:
@@ -88,7 +93,7 @@ class Sender:
 
     def _once(self, template: Template, to: str, text: str, now: datetime) -> str:
         """What two notices have in common that nobody should get twice on one day, whoever asked for them."""
-        return f"{now.astimezone(CHINA):%Y-%m-%d} {template.id} {to} {text}" if template.lane == "notice" else ""
+        return f"{now.astimezone(CHINA).date()} {template.id} {to} {text}" if template.lane == "notice" else ""
 
 
 def signed(template: Template, text: str) -> str:

@@ -100,7 +100,7 @@ class Store:
 
     def digest(self, purpose: str, value: str) -> bytes:
         """16 bytes that stand for `value` in a look-up column."""
-        return bytes.fromhex(self.privacy.digest(purpose, value))[:16]
+        return self.privacy.digest_bytes(purpose, value)[:16]
 
     def phone(self, number: str) -> bytes:
         """The look-up digest of a normalised phone number."""

@@ -51,7 +51,7 @@ class Writer:
             try:
                 yield transaction
             except BaseException:
-                await asyncio.shield(self.run(transaction.undo))
+                await asyncio.shield(self.in_thread(transaction.undo))
                 raise
             else:
                 self._unflushed.append(flushed)
@@ -75,7 +75,7 @@ class Writer:
         async with self._turn:
             await self._flush_if_last()
 
-    def run(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+    def in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """`work`, in the writer's thread, after whatever it is doing."""
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -84,7 +84,7 @@ class Writer:
             return  # the next one's turn comes at once, and then it is the next one's business
         waiting, self._unflushed = self._unflushed, []
         try:  # even for nobody: what was undone still holds the lock that other processes wait for
-            await self.run(self._commit)
+            await self.in_thread(self._commit)
         except Exception as fault:
             for each in waiting:
                 if not each.done():
@@ -130,15 +130,23 @@ class Transaction:
 
     async def execute(self, statement: Executable, values: Any = None) -> Any:
         """As SQLAlchemy's, with all rows fetched."""
-        return await self._writer.run(lambda: self._run(statement, values))
+        return await self.run_sync(_execute, statement, values)
 
-    def _run(self, statement: Executable, values: Any) -> Any:
+    async def run_sync(self, work: Callable[..., Result], *given: Any) -> Result:
+        """As SQLAlchemy's: any number of statements in one trip to the thread."""
+        return await self._writer.in_thread(lambda: work(self._begun(), *given))
+
+    def _begun(self) -> Connection:
         if self._connection is None:
             self._connection = self._writer.begin()
-        result = self._connection.execute(statement, values)
-        return result.freeze()() if result.returns_rows else result
+        return self._connection
 
     def undo(self) -> None:
         """In the thread: back to where it began, and nobody else's work with it."""
         if self._connection is not None:
             self._connection.exec_driver_sql("ROLLBACK TO transaction_of_one")
+
+
+def _execute(connection: Connection, statement: Executable, values: Any) -> Any:
+    result = connection.execute(statement, values)
+    return result.freeze()() if result.returns_rows else result

@@ -1,6 +1,5 @@
 """/v1/messages: one text, or a few hundred in one request, and what became of them."""
 
-import asyncio
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -13,7 +12,8 @@ from hotline.api.routes import Answer, Call, Route, When
 from hotline.text import TextService
 from sms.errors import Refused
 from sms.keys import Client
-from sms.messages import Lane, Status
+from sms.messages import Lane, Message, Status
+from sms.outbox import Added
 from sms.sender import Wish
 from sms.tables import message
 
@@ -93,7 +93,9 @@ def routes(text: TextService) -> list[Route]:
         return Answer(202, MessageAnswer(id=added.id, status=added.status, duplicate=added.duplicate))
 
     async def send_many(call: Call) -> Answer:
-        results = await asyncio.gather(*(_result(text, call.client, each) for each in call.body.messages))
+        composed = [_composed(text, call.client, each) for each in call.body.messages]
+        added = iter(await text.sender.queue_all([each for each in composed if isinstance(each, Message)]))
+        results = [_result(next(added) if isinstance(each, Message) else each) for each in composed]
         return Answer(202, MessagesAnswer(results=results))
 
     async def look(call: Call) -> Answer:
@@ -129,9 +131,14 @@ def _wish(client: Client, body: MessageRequest) -> Wish:
     )
 
 
-async def _result(text: TextService, client: Client, body: MessageRequest) -> MessageResult:
+def _composed(text: TextService, client: Client, body: MessageRequest) -> Message | Refused:
     try:
-        added = await text.sender.send(_wish(client, body))
+        return text.sender.compose(_wish(client, body))
     except Refused as fault:
-        return MessageResult(problem=of(fault).word)
-    return MessageResult(id=added.id, status=added.status, duplicate=added.duplicate)
+        return fault
+
+
+def _result(of_one: Added | Refused) -> MessageResult:
+    if isinstance(of_one, Refused):
+        return MessageResult(problem=of(of_one).word)
+    return MessageResult(id=of_one.id, status=of_one.status, duplicate=of_one.duplicate)
