@@ -7,6 +7,7 @@ a *seal* where it must be read again. PINs and codes are none of these: see `fun
 import base64
 import hashlib
 import hmac
+import itertools
 import os
 from collections.abc import Sequence
 
@@ -44,6 +45,7 @@ class Privacy:
         self._pepper = pepper
         self._tokens = MultiFernet([Fernet(key) for key in encryption_keys])
         self._boxes = [AESGCM(hmac.digest(base64.urlsafe_b64decode(key), b"seal", "sha256")) for key in encryption_keys]
+        self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE)))  # no two runs ever count over the same ones
         self._keys: dict[str, bytes] = {}
 
     def key(self, purpose: str) -> bytes:
@@ -70,7 +72,7 @@ class Privacy:
 
     def seal_bytes(self, data: bytes) -> bytes:
         """`data`, such as a recording, encrypted for storage."""
-        nonce = os.urandom(_NONCE)
+        nonce = (next(self._nonces) % (1 << 8 * _NONCE)).to_bytes(_NONCE)
         return _SEALED + nonce + self._boxes[0].encrypt(nonce, data, None)
 
     def open_bytes(self, sealed: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """How fast a provider may be given texts: a rate, a window of unanswered ones, and a share of both kept for codes."""
 
-import asyncio
+import time
 
 from sms.messages import Lane
 
@@ -17,7 +17,7 @@ class Gate:
         self._kept = {"code": 0.0}
         self._others_kept = code_share
         self._tokens = self._most = max(1.0, rate / 5)  # a fifth of a second's worth may go in one burst
-        self._filled_at = _now()
+        self._filled_at = time.monotonic()
         self._inside = 0
         self._closed_until = 0.0
 
@@ -27,7 +27,7 @@ class Gate:
 
     def room(self, lane: Lane) -> int:
         """How many texts of `lane` could go right now."""
-        if _now() < self._closed_until:
+        if time.monotonic() < self._closed_until:
             return 0
         self._fill()
         kept = self._kept.get(lane, self._others_kept)
@@ -48,19 +48,15 @@ class Gate:
 
     def close(self, seconds: float) -> None:
         """The provider asked for a pause."""
-        self._closed_until = max(self._closed_until, _now() + seconds)
+        self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
     def wait_seconds(self, lane: Lane) -> float:
         """About how long until there is room again."""
-        closed = self._closed_until - _now()
+        closed = self._closed_until - time.monotonic()
         missing = 1 + self._most * self._kept.get(lane, self._others_kept) - self._tokens
         return max(closed, missing / self._rate, 0.005)
 
     def _fill(self) -> None:
-        now = _now()
+        now = time.monotonic()
         self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

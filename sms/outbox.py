@@ -39,6 +39,7 @@ from sms.store import Clock, Store, utc_now
 from sms.tables import message, message_part, number, opt_out
 
 DEFAULT_LIFE = timedelta(days=2)
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Outbox:
             "lane": each.lane,
             "status": "queued",
             "due_at": each.not_before or now,
-            "body": self.store.privacy.seal(json.dumps(body, ensure_ascii=False)),
+            "body": self.store.privacy.seal(_json(body)),
             "to_hash": self.store.phone(each.to),
             "to_masked": mask_number(each.to),
             "account_hash": self.store.digest("account", each.account) if each.account else None,

@@ -50,7 +50,7 @@ class Receipts:
     async def take(self, provider: str, receipts: Sequence[Receipt]) -> None:
         """Receipts of one webhook or pull; back when they are on the disk."""
         for each in receipts:
-            metrics.RECEIPTS.labels(provider, each.status).inc()
+            metrics.of(metrics.RECEIPTS, provider, each.status).inc()
         await self._take.all([Heard(provider, each) for each in receipts])
 
     async def accepted(self, outcomes: Sequence[Outcome]) -> None:
@@ -92,7 +92,7 @@ class Receipts:
             told = each.receipt
             if told.status in FINAL:
                 self.router.receipt(each.provider, told.operator or row.operator, told.status == "delivered")
-                metrics.OUTCOMES.labels(row.lane, each.provider, told.status).inc()
+                metrics.of(metrics.OUTCOMES, row.lane, each.provider, told.status).inc()
         if applied.news:
             self.listeners.wake.set()
 

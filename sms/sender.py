@@ -53,7 +53,7 @@ class Sender:
         """Queue composed texts together, or none of them."""
         added = await self.outbox.add.all(messages)
         for message, each in zip(messages, added, strict=True):
-            (metrics.REPEATS if each.duplicate else metrics.ADDED).labels(message.lane, message.template).inc()
+            metrics.of(metrics.REPEATS if each.duplicate else metrics.ADDED, message.lane, message.template).inc()
         return added
 
     def compose(self, wish: Wish) -> Message:

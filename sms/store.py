@@ -40,15 +40,25 @@ class Store:
     @contextmanager
     def hurry(self) -> Iterator[None]:
         """Somebody waits for a code: what has time lets it go first, by `calm`."""
+        self.code_came()
+        with self.first():
+            yield
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What has time waits, by `calm`, as for a code; but perhaps there is none."""
         self._hurrying(1)
         try:
             yield
         finally:
             self._hurrying(-1)
 
+    def code_came(self) -> None:
+        """Remember it: another may follow."""
+        self._hurried_at = time.monotonic()
+
     def _hurrying(self, more: int) -> None:
         self._in_a_hurry += more
-        self._hurried_at = time.monotonic()
         if self._writer is not None:
             self._writer.in_a_hurry = self._in_a_hurry > 0
         if self._in_a_hurry:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
@@ -96,7 +96,7 @@ def routes(text: TextService) -> list[Route]:
         composed = [_composed(text, call.client, each) for each in call.body.messages]
         added = iter(await text.sender.queue_all([each for each in composed if isinstance(each, Message)]))
         results = [_result(next(added) if isinstance(each, Message) else each) for each in composed]
-        return Answer(202, MessagesAnswer(results=results))
+        return Answer(202, MessagesAnswer.model_validate({"results": results}))
 
     async def look(call: Call) -> Answer:
         wanted = select(*(message.c[name] for name in MessageState.model_fields))
@@ -138,7 +138,8 @@ def _composed(text: TextService, client: Client, body: MessageRequest) -> Messag
         return fault
 
 
-def _result(of_one: Added | Refused) -> MessageResult:
+def _result(of_one: Added | Refused) -> dict[str, Any]:
+    """A `MessageResult`, before all of an answer are checked at once."""
     if isinstance(of_one, Refused):
-        return MessageResult(problem=of(of_one).word)
-    return MessageResult(id=of_one.id, status=of_one.status, duplicate=of_one.duplicate)
+        return {"problem": of(of_one).word}
+    return {"id": of_one.id, "status": of_one.status, "duplicate": of_one.duplicate}

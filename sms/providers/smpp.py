@@ -10,7 +10,8 @@ import itertools
 import random
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import aiohttp
@@ -86,10 +87,12 @@ class Smpp(Provider):
         self._task: asyncio.Task[None] | None = None
         self._references = itertools.count(random.randrange(256))
         self._ids = Ids(self.settings.receipt_ids)
+        self._faults: tuple[type[Exception], ...] = (TimeoutError, OSError)
 
     async def start(self, take: Take) -> None:
-        import smpp34  # noqa: F401 - said now, not at the first text
+        from smpp34 import SmppError  # said now that it is missing, not at the first text
 
+        self._faults = (SmppError, TimeoutError, OSError)
         self._task = asyncio.create_task(self._keep_bound(take), name=f"smpp {self.name}")
 
     async def stop(self) -> None:
@@ -99,13 +102,17 @@ class Smpp(Provider):
 
     async def send(self, message: Outgoing) -> Accepted:
         text = message.signed_text
-        encoding, parts, refs = encoding_of(text), split(text), []
+        encoding, parts = encoding_of(text), split(text)
+        if len(parts) == 1:
+            return Accepted((await self._submit(message, encode(text, encoding), encoding),))
+        return Accepted(tuple([ref async for ref in self._submit_parts(message, encoding, parts)]))
+
+    async def _submit_parts(self, message: Outgoing, encoding: Encoding, parts: Sequence[str]) -> AsyncIterator[str]:
         reference = next(self._references) % 256
         for number, part in enumerate(parts, 1):
-            header = bytes((5, 0, 3, reference, len(parts), number)) if len(parts) > 1 else b""
-            submit = self._submit(message, header, encode(part, encoding), encoding)
-            refs.append(await (submit() if number == 1 else self._rest(submit, number, len(parts))))
-        return Accepted(tuple(refs))
+            content = bytes((5, 0, 3, reference, len(parts), number)) + encode(part, encoding)
+            submit = partial(self._submit, message, content, encoding, header=True)
+            yield await (submit() if number == 1 else self._rest(submit, number, len(parts)))
 
     async def _rest(self, submit: Callable[[], Awaitable[str]], number: int, total: int) -> str:
         """A later part: the text is under way, so it waits out a throttle, and any other fault leaves it unknown."""
@@ -120,36 +127,29 @@ class Smpp(Provider):
                 raise OutcomeUnknown(f"part {number} of {total}: {fault.reason}") from None
         raise AssertionError("unreachable")
 
-    def _submit(
-        self, message: Outgoing, header: bytes, content: bytes, encoding: Encoding
-    ) -> Callable[[], Awaitable[str]]:
-        async def submit() -> str:
-            from smpp34 import SmppError
-
-            if self._smsc is None:
-                raise NotSent("not_bound")
-            try:
-                async with asyncio.timeout(self.settings.timeout_seconds):
-                    answer = await self._smsc.submit_sm(
-                        e164(message.to).removeprefix("+"),
-                        header + content,
-                        source_addr=self.settings.sender,
-                        source_addr_ton=self.settings.sender_ton,
-                        source_addr_npi=self.settings.sender_npi,
-                        dest_addr_ton=1,
-                        dest_addr_npi=1,
-                        esm_class=0x40 if header else 0,
-                        data_coding=8 if encoding == "ucs2" else 0,
-                        registered_delivery=1,
-                        validity_period=validity(message.life_seconds),
-                    )
-            except (SmppError, TimeoutError, OSError) as fault:
-                raise OutcomeUnknown(type(fault).__name__) from None
-            if answer.is_success and answer.message_id:
-                return self._ids.accepted(answer.message_id)
-            raise _fault(answer.command_status)
-
-        return submit
+    async def _submit(self, message: Outgoing, content: bytes, encoding: Encoding, *, header: bool = False) -> str:
+        if self._smsc is None:
+            raise NotSent("not_bound")
+        try:
+            async with asyncio.timeout(self.settings.timeout_seconds):
+                answer = await self._smsc.submit_sm(
+                    e164(message.to).removeprefix("+"),
+                    content,
+                    source_addr=self.settings.sender,
+                    source_addr_ton=self.settings.sender_ton,
+                    source_addr_npi=self.settings.sender_npi,
+                    dest_addr_ton=1,
+                    dest_addr_npi=1,
+                    esm_class=0x40 if header else 0,
+                    data_coding=8 if encoding == "ucs2" else 0,
+                    registered_delivery=1,
+                    validity_period=validity(message.life_seconds),
+                )
+        except self._faults as fault:
+            raise OutcomeUnknown(type(fault).__name__) from None
+        if answer.is_success and answer.message_id:
+            return self._ids.accepted(answer.message_id)
+        raise _fault(answer.command_status)
 
     async def _keep_bound(self, take: Take) -> None:
         """Bind, listen until the connection is lost, wait, and again, until cancelled."""

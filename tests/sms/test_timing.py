@@ -5,8 +5,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from fund.phone import NotAPhone, is_mobile, normalise
 from sms.breaker import Breaker
 from sms.errors import Refused
 from sms.messages import Quiet
@@ -96,6 +99,19 @@ def test_numbers_that_cannot_be_texted(raw: str, reason: str) -> None:
     with pytest.raises(Refused) as refused:
         recipient(raw)
     assert refused.value.reason in (reason, "bad_number")
+
+
+@given(st.one_of(st.from_regex(r"1[0-9]{10}", fullmatch=True), st.from_regex(r"[+0-9 -]{1,16}", fullmatch=True)))
+def test_the_quick_way_says_what_the_number_plan_says(raw: str) -> None:
+    try:
+        number = normalise(raw)
+        wanted = number if is_mobile(number) else ""
+    except NotAPhone:
+        wanted = ""
+    try:
+        assert recipient(raw) == wanted
+    except Refused:
+        assert wanted == ""
 
 
 def test_abroad_where_allowed() -> None:

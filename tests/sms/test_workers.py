@@ -162,3 +162,32 @@ async def test_the_worker_runs_by_itself_and_stops_cleanly(store: Store) -> None
         await a.arrived.wait()
         await it.worker.stop()
         assert (await it.row())["status"] == "sent"
+
+
+async def test_only_a_code_makes_other_texts_go_in_small_steps(store: Store) -> None:
+    async with house(store) as (it, _, _):
+        await it.worker._turn()
+        assert not store.codes_about  # looking for codes is not a code
+        await it.send("code")
+        assert store.codes_about
+
+
+async def test_other_texts_are_claimed_many_at_a_time(store: Store) -> None:
+    async with house(store) as (it, a, _):
+        claims: list[int] = []
+        claim = it.outbox.claim
+
+        async def counted(*given: Any) -> Any:
+            claimed = await claim(*given)
+            claims.append(len(claimed))
+            return claimed
+
+        it.outbox.claim = counted  # type: ignore[method-assign]
+        worker = Worker(LANES[1:], it.outbox, it.router, it.worker.rules, random.Random(1))
+        worker.start()
+        for n in range(40):
+            await it.outbox.add(Message(to=f"139000000{n:02}", text="x"))
+        while len(a.got) < 40:
+            await asyncio.sleep(0.01)
+        await worker.stop()
+        assert sum(claims) == 40 and sum(size > 0 for size in claims) < 20
