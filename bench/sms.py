@@ -10,6 +10,7 @@ columns of one run, not of two.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -93,6 +94,7 @@ class Gateway(ABC):
     """A gateway under test: its processes, and how to ask it for a text."""
 
     name: str
+    together = 1  # texts of one request
 
     def __init__(self, folder: Path, sink: Sink) -> None:
         self.folder, self.sink, self.port = folder, sink, _port()
@@ -104,8 +106,8 @@ class Gateway(ABC):
         """Start its processes and wait until it takes texts."""
 
     @abstractmethod
-    def request(self, number: str) -> tuple[str, str, dict[str, str], str]:
-        """Method, path, headers and body of one text."""
+    def request(self, numbers: Sequence[str]) -> tuple[str, str, dict[str, str], str]:
+        """Method, path, headers and body of a request for `together` texts."""
 
     @abstractmethod
     def script(self, first: int) -> str:
@@ -153,7 +155,6 @@ class Ours(Gateway):
     """`hotline serve --only sms`, on the embedded database, bound to the message centre by SMPP."""
 
     name = "this gateway"
-    together = 1
 
     def __init__(self, folder: Path, sink: Sink) -> None:
         super().__init__(folder, sink)
@@ -180,12 +181,19 @@ class Ours(Gateway):
         self.run(sys.executable, "-m", "hotline", "serve", "--only", "sms", **self.environment)
         self.wait_for_port(self.port)
 
-    def request(self, number: str) -> tuple[str, str, dict[str, str], str]:
-        body = {"to": number, "template": "bench", "params": {"tail": number[-4:]}, "key": f"once-{number}"}
-        return "POST", "/v1/messages", {"Authorization": f"Bearer {self.key}"}, json.dumps(body)
+    def request(self, numbers: Sequence[str]) -> tuple[str, str, dict[str, str], str]:
+        texts = [
+            {"to": number, "template": "bench", "params": {"tail": number[-4:]}, "key": f"once-{number}"}
+            for number in numbers
+        ]
+        body = {"messages": texts} if self.together > 1 else texts[0]
+        return "POST", self._path, {"Authorization": f"Bearer {self.key}"}, json.dumps(body)
+
+    @property
+    def _path(self) -> str:
+        return "/v1/messages/batch" if self.together > 1 else "/v1/messages"
 
     def script(self, first: int) -> str:
-        path = "/v1/messages/batch" if self.together > 1 else "/v1/messages"
         written = '{"to":"139%08d","template":"bench","params":{"tail":"%04d"},"key":"once-%d"}'
         one = f"string.format('{written}', n, n % 10000, n)"
         body = (
@@ -200,7 +208,7 @@ class Ours(Gateway):
             local headers = {{["Authorization"] = "Bearer {self.key}", ["Content-Type"] = "application/json"}}
             request = function()
               {body}
-              return wrk.format("POST", "{path}", headers, body)
+              return wrk.format("POST", "{self._path}", headers, body)
             end"""
 
 
@@ -269,8 +277,8 @@ text = "ok"
         fields = {"username": "bench", "password": "bench", "charset": "UTF-8", "coding": "2"}
         return f"/cgi-bin/sendsms?{urlencode(fields)}&to={number}&text={quote(text)}"
 
-    def request(self, number: str) -> tuple[str, str, dict[str, str], str]:
-        return "GET", self.path(number), {}, ""
+    def request(self, numbers: Sequence[str]) -> tuple[str, str, dict[str, str], str]:
+        return "GET", self.path(numbers[0]), {}, ""
 
     def script(self, first: int) -> str:
         before, after = self.path("NUMBER").split("to=NUMBER&text=")[0], quote(_WORDS).replace("%", "%%")
@@ -315,7 +323,6 @@ _numbers: Iterator[int] = iter(range(0, 100_000_000, 1_000_000))
 
 def load(gateway: Gateway) -> Round:
     """One round of wrk."""
-    together = getattr(gateway, "together", 1)
     gateway.sink.ask("reset")
     script = gateway.folder / "load.lua"
     script.write_text(gateway.script(next(_numbers)) + _DONE)
@@ -325,7 +332,7 @@ def load(gateway: Gateway) -> Round:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     told = json.loads(done.stdout.rpartition("BENCH")[2])
-    accepted = (told["requests"] - told["refused"]) * together
+    accepted = (told["requests"] - told["refused"]) * gateway.together
     known, last = gateway.sink.settled(accepted)
     return Round(
         accepted=accepted / told["seconds"],
@@ -355,14 +362,14 @@ async def killed_under_load(gateway: Gateway) -> str:
     enough = asyncio.Event()
 
     async def send(session: aiohttp.ClientSession) -> None:
-        for number in numbers:
-            method, path, headers, body = gateway.request(number)
+        while some := list(itertools.islice(numbers, gateway.together)):
+            method, path, headers, body = gateway.request(some)
             try:
                 async with session.request(
                     method, f"http://127.0.0.1:{gateway.port}{path}", headers=headers, data=body
                 ) as reply:
                     if reply.status == 202:
-                        accepted.add(number)
+                        accepted.update(some)
             except (aiohttp.ClientError, OSError):
                 return
             if len(accepted) >= KILL_AFTER:
