@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import structlog
 from aiohttp import web
@@ -17,6 +19,7 @@ from ivr.versions import FlowVersions
 CALENDAR_DAYS = Gauge("hotline_calendar_days", "Days from now for which the public holidays are known")
 CALENDAR_DAYS.set_function(lambda: published_days_left(china_now().date()))
 LIMIT_SECONDS = 2.0
+ROOM_BYTES = 1024 * 1024  # what a moment's texts take
 log = structlog.get_logger()
 
 
@@ -27,8 +30,13 @@ def bind_health(app: web.Application, engine: AsyncEngine, ledger: Ledger, flows
         return web.json_response({"status": "ok"})
 
     async def ready(_: web.Request) -> web.Response:
-        """503 without our database; a ledger that is away leaves the lines open, with a person behind every query."""
-        database, fund = await asyncio.gather(_answers(_select_one(engine)), _answers(ledger.ready()))
+        """503 without our database, or with its disk full: no text could be taken. A ledger that is away leaves the
+        lines open, with a person behind every query."""
+        database, room, fund = await asyncio.gather(
+            _answers(_select_one(engine)), _answers(_room(engine)), _answers(ledger.ready())
+        )
+        if database == "ok" and room != "ok":
+            database = "cannot write"
         state = {"database": database, "ledger": fund}
         if flows:
             state["flows"] = "refused" if flows.faults else "ok"
@@ -52,6 +60,17 @@ async def look_at_calendar() -> None:
 async def _select_one(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+
+
+async def _room(engine: AsyncEngine) -> None:
+    """Raises when there is none to write beside an embedded database; a server looks after its own disk."""
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        await asyncio.to_thread(_write_beside, Path(engine.url.database))
+
+
+def _write_beside(database: Path) -> None:
+    with TemporaryFile(dir=database.parent, buffering=0) as file:
+        file.write(bytes(ROOM_BYTES))
 
 
 async def _answers(question: Awaitable[None]) -> str:

@@ -62,10 +62,11 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found."""
+    """What a check found. `used`: it is `expired` because it was approved before."""
 
     status: State
     attempts_left: int
+    used: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +325,7 @@ class Codes:
             .values(status="approved")
         )
         if (await connection.execute(used.returning(verification.c.id))).first() is None:
-            return Checked("expired", 0)  # the same right code, twice at once: it counts once
+            return Checked("expired", 0, used=True)  # the same right code, twice at once: it counts once
         who = self._counted_as(row["client"], row["to_hash"])
         mine = select(func.max(code_event.c.id)).where(code_event.c.what == "wrong", code_event.c.who == who)
         await connection.execute(delete(code_event).where(code_event.c.id == mine.scalar_subquery()))
@@ -348,7 +349,7 @@ class Codes:
         if row is None:
             return None
         spent = row.status == "exhausted" or (row.status == "pending" and row.attempts >= self.settings.attempts)
-        return Checked("exhausted" if spent else "expired", 0)
+        return Checked("exhausted" if spent else "expired", 0, used=row.status == "approved")
 
     def _begun(self, row: _Row) -> Begun:
         again = row["sent_at"] + timedelta(seconds=self.settings.wait_seconds)

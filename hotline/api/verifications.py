@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hotline.api.problems import Problem
 from hotline.api.routes import Answer, Call, Route
 from hotline.text import TextService
-from sms.codes import Channel, State
+from sms.codes import Channel, Checked, State
 
 
 class VerificationRequest(BaseModel):
@@ -44,6 +44,9 @@ class CheckAnswer(BaseModel):
 
     status: State
     attempts_left: int
+    detail: str | None = Field(
+        None, description="why it is not good any more, for people to read", exclude_if=lambda detail: detail is None
+    )
 
 
 def routes(text: TextService) -> list[Route]:
@@ -59,7 +62,8 @@ def routes(text: TextService) -> list[Route]:
         checked = await text.codes.check(call.client.name, call.path["id"], call.body.code.strip())
         if checked is None:
             raise Problem(404, "not_found")
-        return Answer(200, CheckAnswer(status=checked.status, attempts_left=checked.attempts_left))
+        told = _told(checked)
+        return Answer(200, CheckAnswer(status=checked.status, attempts_left=checked.attempts_left, detail=told))
 
     return [
         Route(
@@ -71,3 +75,12 @@ def routes(text: TextService) -> list[Route]:
             problems=[404],
         ),
     ]  # fmt: skip
+
+
+def _told(checked: Checked) -> str | None:
+    match checked.status:
+        case "expired":
+            return "验证码已使用过，请重新获取。" if checked.used else "验证码已过期，请重新获取。"
+        case "exhausted":
+            return "输错次数过多，请重新获取验证码。"
+    return None

@@ -15,6 +15,8 @@ from hotline.cli import main
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from hotline.settings import Settings
+from hotline.text import OURSELVES
+from sms import reminders, replies
 from sms.callbacks import TRIES
 from sms.keys import Keys
 from sms.messages import LANES, Message, new_id
@@ -23,6 +25,8 @@ from sms.store import Store
 from sms.tables import audit, callback
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+SYSTEMS = (OURSELVES, replies.CLIENT, reminders.CLIENT)  # whose texts are nobody's from outside
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +90,7 @@ def test_a_key_works_until_it_is_revoked() -> None:
         ("key", "add", "a b\n", "--scope", "codes", "--channel", "40"),
         ("key", "add", "hall", "--scope", "codes", "--channel", "40", "--callback", "ftp://x"),
         ("key", "add", "hall", "--channel", "40"),
+        *(("key", "add", name, "--scope", "codes", "--channel", "40") for name in SYSTEMS),
     ],
 )
 def test_a_key_that_makes_no_sense_is_not_made(words: tuple[str, ...]) -> None:

@@ -92,6 +92,8 @@ async def test_a_code_arrives_and_is_checked(api: Caller) -> None:
     (code,) = re.findall(r"(?<!\d)\d{6}(?!\d)", shown["text"])
     status, checked = await api.post(f"/v1/verifications/{begun['id']}/check", {"code": code})
     assert (status, checked) == (200, {"status": "approved", "attempts_left": 4})
+    _, again = await api.post(f"/v1/verifications/{begun['id']}/check", {"code": code})
+    assert again == {"status": "expired", "attempts_left": 0, "detail": "验证码已使用过，请重新获取。"}
 
 
 async def test_a_resend_too_soon_says_when(api: Caller) -> None:

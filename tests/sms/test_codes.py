@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sms.codes import BY_OTHERS, WITHHELD, Codes
+from sms.codes import BY_OTHERS, WITHHELD, Checked, Codes
 from sms.errors import Refused, TryLater
 from sms.messages import LANES
 from sms.outbox import Outbox
@@ -58,7 +58,7 @@ async def test_a_code_is_good_once(store: Store) -> None:
     assert (len(code), begun.to_masked) == (6, "*******0001")
     assert await desk.state(begun.id, wrong(code)) == ("pending", 4)
     assert await desk.state(begun.id, code) == ("approved", 3)
-    assert await desk.state(begun.id, code) == ("expired", 0)
+    assert await desk.codes.check("hall", begun.id, code) == Checked("expired", 0, used=True)
 
 
 async def test_a_resend_carries_the_same_code_and_the_same_count(store: Store) -> None:
