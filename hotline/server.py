@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import gc
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from ivr.call import Switchboard
 from ivr.way import met_at, queue_titles, titles
 from sms.housekeeping import Chore, Housekeeper
 
+SWITCH_SECONDS = 0.001  # how long a database's thread waits for the interpreter; a code changes threads a dozen times
 log = structlog.get_logger()
 
 
@@ -151,6 +153,7 @@ async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, re
         link = await hotline.staff.first_link()
         gc.collect()
         gc.freeze()  # what is loaded now stays: looking through it again and again stops everybody for 0.1 s
+        sys.setswitchinterval(SWITCH_SECONDS)
         _give_back()
         ready(hotline, link)
         await stop.wait()

@@ -16,11 +16,13 @@ class GroupCommit(Generic[Item, Result]):
     """`await group(item)` returns its result once the transaction that holds it is on the disk.
 
     `await group.all(items)` does so for several, which are written together or not at all. `write` is given the items
-    of one transaction, about `most` of them, and returns as many results. What the database refuses takes nobody else
+    of one transaction, about `most()` of them, and returns as many results. What the database refuses takes nobody else
     down with it: whoever shared the transaction is then written apart.
     """
 
-    def __init__(self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: int = 200) -> None:
+    def __init__(
+        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: Callable[[], int] = lambda: 200
+    ) -> None:
         self._write = write
         self._most = most
         self._waiting: list[_Waiting[Item, Result]] = []
@@ -47,8 +49,8 @@ class GroupCommit(Generic[Item, Result]):
             self._writer = None
 
     def _next(self) -> list[_Waiting[Item, Result]]:
-        size = taken = 0
-        while taken < len(self._waiting) and size < self._most:
+        size, taken, most = 0, 0, self._most()
+        while taken < len(self._waiting) and size < most:
             size += len(self._waiting[taken][0])
             taken += 1
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]

@@ -39,6 +39,8 @@ from sms.store import Clock, Store, utc_now
 from sms.tables import message, message_part, number, opt_out
 
 DEFAULT_LIFE = timedelta(days=2)
+TOGETHER = 1000  # texts added in one transaction
+TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -100,7 +102,7 @@ class Outbox:
         self.listeners = Listeners(store, clock)
         self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
         self.accepted: list[Accepted] = []
-        self.add = GroupCommit(self.add_many)
+        self.add = GroupCommit(self.add_many, lambda: TOGETHER_NEAR_CODES if store.codes_about else TOGETHER)
         self.record = GroupCommit(self._record_many)
         self._insert = Rows(store.insert_new(message), _INSERTED)
 
