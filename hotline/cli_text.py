@@ -106,7 +106,7 @@ def key_list() -> None:
 @key.command("revoke")
 @click.argument("name")
 def key_revoke(name: str) -> None:
-    """End a key. It works for a few seconds more."""
+    """End a key. It works for a second more."""
 
     async def work(store: Store) -> None:
         if not await Keys(store).revoke(name):

@@ -42,6 +42,7 @@ from ivr.call import Switchboard
 from ivr.way import met_at, queue_titles, titles
 from sms.housekeeping import Chore, Housekeeper
 
+GARBAGE_EVERY = 20_000  # objects
 SWITCH_SECONDS = 0.001  # how long a database's thread waits for the interpreter; a code changes threads a dozen times
 log = structlog.get_logger()
 
@@ -153,6 +154,7 @@ async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, re
         link = await hotline.staff.first_link()
         gc.collect()
         gc.freeze()  # what is loaded now stays: looking through it again and again stops everybody for 0.1 s
+        gc.set_threshold(GARBAGE_EVERY, 20, 20)  # a thousand texts on their way are many objects, and no garbage
         sys.setswitchinterval(SWITCH_SECONDS)
         _give_back()
         ready(hotline, link)

@@ -25,7 +25,7 @@ from sms.campaigns import Campaigns
 from sms.codes import BY_OTHERS, WITHHELD, Call, Codes
 from sms.dead_letters import DeadLetters
 from sms.given_up import GivenUp
-from sms.housekeeping import Chore, Housekeeper, give_up_waiting, measure
+from sms.housekeeping import Chore, Housekeeper, ended, give_up_waiting, measure
 from sms.inbound import Inbox
 from sms.keys import Keys
 from sms.notices import Notices
@@ -109,9 +109,7 @@ class TextService:
 
     async def stop(self) -> None:
         """Claim nothing more, let the wire finish, close the providers."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         await self.housekeeper.stop()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         for provider in self.providers.values():

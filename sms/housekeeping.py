@@ -1,8 +1,7 @@
 """What must be done now and then: rows of dead workers, outcomes nobody will tell, news to pull, figures to take."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +16,16 @@ from sms.store import Clock, Store, utc_now
 from sms.tables import callback, message
 
 log = structlog.get_logger(__name__)
+
+
+async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: a driver may swallow a cancellation that comes just as it is done."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +48,7 @@ class Housekeeper:
         self._tasks = [asyncio.create_task(self._every(chore), name=chore.name) for chore in self.chores]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await ended(self._tasks)
 
     async def _every(self, chore: Chore) -> None:
         while True:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from hotline.database import open_database
+from sms.housekeeping import ended
 from sms.store import Store
 
 
@@ -58,3 +59,22 @@ async def test_the_driver_streams_rolls_back_and_raises(tmp_path: Path) -> None:
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT max(n), count(*) FROM t"))).one() == (302, 292)
     await engine.dispose()
+
+
+async def test_a_task_ends_though_a_cancellation_was_swallowed() -> None:
+    swallowed = 0
+
+    async def deaf_once() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 2:
+                    raise
+
+    task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    await ended([task])
+    assert task.cancelled() and swallowed == 2
