@@ -41,8 +41,17 @@ class Centre:
     async def start(self) -> None:
         self.bound: asyncio.Queue[object] = asyncio.Queue()
         self._server = smpp34.Server("127.0.0.1", self.port, system_id="centre")
-        await self._server.start()
+        async with asyncio.timeout(10):
+            while not await self._listens():  # the one before may not have let go of the port yet
+                await asyncio.sleep(0.1)
         self._task = asyncio.create_task(self._serve())
+
+    async def _listens(self) -> bool:
+        try:
+            await self._server.start()
+        except smpp34.SmppError:
+            return False
+        return True
 
     async def stop(self) -> None:
         self._task.cancel()
