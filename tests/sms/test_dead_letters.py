@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
 from sms.dead_letters import DeadLetters
@@ -112,7 +113,10 @@ async def test_figures(outbox: Outbox, store: Store) -> None:
     assert (await figures(store, now, now)).went == []
 
 
-async def test_everything_is_sealed_under_the_new_key(store: Store, outbox: Outbox) -> None:
+async def test_everything_is_sealed_under_the_new_key(engine: AsyncEngine) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    store = Store(engine, Privacy(b"p" * 32, [old]))
+    outbox = Outbox(store)
     await outbox.add(Message(to="13900000001", text="您好"))
     await Keys(store).add("hall", ["messages"], "40", callback="http://127.0.0.1/x")
     async with store.write() as connection:
@@ -124,11 +128,7 @@ async def test_everything_is_sealed_under_the_new_key(store: Store, outbox: Outb
             await connection.execute(insert(campaign_chunk).values(**chunk))
         lost = Fernet(Fernet.generate_key()).encrypt(b"x")
         await connection.execute(update(campaign_chunk).where(campaign_chunk.c.n == 2).values(body=lost))
-    new = Fernet.generate_key().decode()
-    old = store.privacy._box._fernets[0]
-    both = Privacy(b"p" * 32, [new])
-    both._box._fernets.append(old)
-    assert await reseal(Store(store.engine, both)) == (3, 1)
+    assert await reseal(Store(engine, Privacy(b"p" * 32, [new, old]))) == (3, 1)
     only = Privacy(b"p" * 32, [new])
     async with store.read() as connection:
         body = (await connection.execute(select(message.c.body))).scalar_one()

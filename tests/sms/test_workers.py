@@ -173,7 +173,7 @@ async def test_only_a_code_makes_other_texts_go_in_small_steps(store: Store) -> 
 
 
 async def test_other_texts_are_claimed_many_at_a_time(store: Store) -> None:
-    async with house(store) as (it, a, _):
+    async with house(store) as (it, a, b):
         claims: list[int] = []
         claim = it.outbox.claim
 
@@ -187,7 +187,9 @@ async def test_other_texts_are_claimed_many_at_a_time(store: Store) -> None:
         worker.start()
         for n in range(40):
             await it.outbox.add(Message(to=f"139000000{n:02}", text="x"))
-        while len(a.got) < 40:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while len(a.got) + len(b.got) < 40:  # what the first has no room for, the second takes
+                it.now += timedelta(seconds=0.01)
+                await asyncio.sleep(0.01)
         await worker.stop()
-        assert sum(claims) == 40 and sum(size > 0 for size in claims) < 20
+        assert sum(size > 0 for size in claims) < 20
