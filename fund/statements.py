@@ -90,7 +90,7 @@ async def write(engine: AsyncEngine, *batches: tuple[Rows, Sequence[Row]]) -> No
         await greenlet_spawn(_on_driver, engine.sync_engine, lambda driver: _write(driver, ready))
 
 
-_Batches = Sequence[tuple[str, list[list[Any]]]]
+_Batches = Sequence[tuple[str, list[tuple[Any, ...]]]]
 
 
 def _write_embedded(connection: sqlite3.Connection, batches: _Batches) -> None:
