@@ -9,6 +9,7 @@ from fund.yaml_source import Fault
 from fund.yaml_source import load as load_yaml
 from hotline.rehearsal import demo_ledger
 from hotline.settings import Settings
+from hotline.text_versions import ours
 from hotline.text_world import TextWorld
 from sms import keywords
 from sms import templates as template_files
@@ -20,7 +21,17 @@ def text_faults(settings: Settings, folder: Path | None) -> list[Fault]:
     """Every fault of the templates and of the keywords of a folder (the configured one by default)."""
     templates, faults = _templates(settings)
     path = _path(settings, folder)
-    return [*faults, *(keywords.check(path, templates) if path.exists() else [])]
+    lacking = _lacking(settings.sms.templates, templates) if templates is not None else []
+    return [*faults, *lacking, *(keywords.check(path, templates) if path.exists() else [])]
+
+
+def _lacking(path: Path, templates: Templates) -> list[Fault]:
+    """A warning for every text that this program sends and nobody wrote: it would not go out."""
+    missing = [(name, user) for name, user in ours().items() if name not in templates]
+    return [
+        Fault(str(path), 1, f"没有模板 {name}，{user}的短信发不出", f"no template {name}: {user}", warning=True)
+        for name, user in missing
+    ]
 
 
 async def play_keywords(settings: Settings, folder: Path | None, ledger: Ledger) -> tuple[int, list[Fault]]:

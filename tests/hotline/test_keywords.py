@@ -87,3 +87,13 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not true():
             await asyncio.sleep(0.05)
+
+
+def test_a_text_that_the_system_sends_and_nobody_wrote_is_told(tmp_path: Path, folder: Path) -> None:
+    text = Path("prompts/sms.yaml").read_text("utf-8")
+    start = text.index("  order_opened:")
+    (tmp_path / "templates.yaml").write_text(text[:start] + text[text.index("  order_answered:") :], "utf-8")
+    chosen = Settings(_env_file=None, home=tmp_path, sms=TextSettings(templates=tmp_path / "templates.yaml"))  # type: ignore[call-arg]
+    told: list[str] = []
+    assert flows.check_folder(chosen, folder, told.append) == 0, "a warning: it does not block"
+    assert f"{tmp_path / 'templates.yaml'}:1: 没有模板 order_opened，工单的短信发不出" in told
