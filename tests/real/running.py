@@ -98,14 +98,22 @@ class Running:
         key = {"Authorization": "Bearer " + (self.home / "keys" / "demo_api_key").read_text().strip()}
         return [self.get(f"/v1/calls/{call['id']}", **key) for call in self.get("/v1/calls", **key)["calls"]]
 
-    async def call_at(self, *nodes: str, after: int = 0, seconds: float = 60) -> dict[str, Any]:
-        """The newest call, once it has come to one of these nodes; `after`: how many calls there were before it."""
+    async def call_at(
+        self, *nodes: str, id: str = "", after: int = 0, ended: bool = False, seconds: float = 60
+    ) -> dict[str, Any]:
+        """The newest call (or this one), once it has come to one of these nodes, and `ended`.
+
+        `after`: how many calls there were before it.
+        """
         deadline = time.monotonic() + seconds
-        while len(calls := await asyncio.to_thread(self.calls)) <= after or calls[0]["node"] not in nodes:
+        while True:
+            calls = await asyncio.to_thread(self.calls)
+            call = next((one for one in calls if id in ("", one["id"])), {}) if len(calls) > after else {}
+            if any(step["node"] in nodes for step in call.get("steps", ())) and (call["ended_at"] or not ended):
+                return call
             if time.monotonic() > deadline:
-                raise AssertionError(f"the call did not come to {nodes}: {calls[:1]}")
+                raise AssertionError(f"the call did not come to {nodes}: {call}")
             await asyncio.sleep(0.1)
-        return calls[0]
 
     def log(self) -> str:
         """Everything it logged."""

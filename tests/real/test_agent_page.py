@@ -8,16 +8,17 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
 
-from tests.real.asterisk import SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import SECRETS, Asterisk
 from tests.real.baresip import NoBaresip, agent, caller
 from tests.real.chromium import chromium
+from tests.real.exchange import Exchange, linked
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
 from tests.real.test_staff_pages import PASSWORD, Watched, signed_in, watched
@@ -29,19 +30,10 @@ SEEN_SECONDS = 15.0  # from the first ring of the telephone until the page shows
 
 
 @pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Asterisk]]:
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """A service that watches an Asterisk."""
-    folder = tmp_path_factory.mktemp("agent-page")
-    with ExitStack() as stack:
-        running = Running(folder / "home")
-        try:
-            asterisk = Asterisk(folder / "asterisk", running.agi_url)
-        except NoAsterisk as reason:
-            pytest.skip(str(reason))
-        running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
-        stack.enter_context(asterisk)
-        stack.enter_context(running)
-        yield running, asterisk
+    with linked(tmp_path_factory.mktemp("agent-page")) as opened:
+        yield opened
 
 
 @asynccontextmanager
@@ -98,7 +90,7 @@ async def telephone_is_there(asterisk: Asterisk) -> None:
 
 
 async def test_who_waits_is_known_before_the_ring_and_a_pause_is_a_pause(
-    exchange: tuple[Running, Asterisk], tmp_path: Path
+    exchange: Exchange, tmp_path: Path
 ) -> None:
     running, asterisk = exchange
     try:

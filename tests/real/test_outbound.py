@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from hotline.settings import Settings
 from hotline.text import open_text
 from ivr import audio
 from tests import hearing
-from tests.real.asterisk import CONFIG, SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import CONFIG, Asterisk
 from tests.real.baresip import Baresip, NoBaresip, called
+from tests.real.exchange import Exchange, linked
 from tests.real.running import Running
 from tests.real.spoken import said, sound
 from tests.real.test_queues import desk, state, talks_with
@@ -29,7 +30,6 @@ from tests.real.test_queues import until as board_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
-Exchange = tuple[Running, Asterisk]
 PHONE = "13900000001"
 WHO = "您好，这里是镇江市住房公积金管理中心，您预约了我们的回电。"
 INTRO = "您好，镇江市住房公积金管理中心为您播报验证码，请勿告诉任何人。"
@@ -51,18 +51,8 @@ def an_exchange(folder: Path, **changed: str) -> Iterator[Exchange]:
         "HOTLINE_OUTBOUND__MOST_A_DAY": "99",
         "HOTLINE_CALLBACKS__SPACING_MINUTES": "[0.05]",
     }
-    with ExitStack() as stack:
-        running = Running(folder / "home", **settings | changed)
-        # Nobody is at the trunk's address between two calls of the tests.
-        trunk = (CONFIG / "pjsip.conf").read_text().replace("qualify_frequency = 60", "qualify_frequency = 0")
-        try:
-            asterisk = Asterisk(folder / "asterisk", running.agi_url, files={"pjsip.conf": trunk})
-        except NoAsterisk as reason:
-            pytest.skip(str(reason))
-        running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
-        stack.enter_context(asterisk)
-        stack.enter_context(running)
-        yield running, asterisk
+    with linked(folder, **settings | changed) as opened:
+        yield opened
 
 
 def telephone(folder: Path, asterisk: Asterisk, number: str = PHONE, *, answers: bool = True) -> Baresip:

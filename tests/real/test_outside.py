@@ -5,9 +5,8 @@ They hear each other; whoever hangs up first, the other is free; who does not an
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,14 +15,15 @@ import pytest
 from ivr import audio
 from ivr.voice import EmbeddedVoice
 from tests import hearing
-from tests.real.asterisk import CONFIG, SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import CONFIG, Asterisk
 from tests.real.baresip import Baresip, NoBaresip, called, caller
+from tests.real.exchange import Exchange, linked
 from tests.real.running import Running
+from tests.real.spoken import said, sound
 from tests.real.test_talks import saying
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
-Exchange = tuple[Running, Asterisk]
 BANK = "051186000000"
 TO_BANK = f"""  to_people:
     say: 正在为您转接银行，请稍候。
@@ -39,25 +39,12 @@ TO_BANK = f"""  to_people:
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """A service whose loan menu leads to a bank, and an exchange that lets it ring for eight seconds."""
+    dialplan = (CONFIG / "extensions.conf").read_text()
+    hurried = dialplan.replace("@trunk,45,g)", "@trunk,8,g)")
+    assert hurried != dialplan
     folder = tmp_path_factory.mktemp("outside")
-    with ExitStack() as stack:
-        running = Running(folder / "home")
-        lead_to_the_bank(running.home / "flows")
-        dialplan = (CONFIG / "extensions.conf").read_text()
-        hurried = dialplan.replace("@trunk,45,g)", "@trunk,8,g)")
-        assert hurried != dialplan
-        # Nobody is at the trunk's address between two calls of the tests.
-        trunk = (CONFIG / "pjsip.conf").read_text().replace("qualify_frequency = 60", "qualify_frequency = 0")
-        try:
-            asterisk = Asterisk(
-                folder / "asterisk", running.agi_url, files={"extensions.conf": hurried, "pjsip.conf": trunk}
-            )
-        except NoAsterisk as reason:
-            pytest.skip(str(reason))
-        running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
-        stack.enter_context(asterisk)
-        stack.enter_context(running)
-        yield running, asterisk
+    with linked(folder, flows=lead_to_the_bank, files={"extensions.conf": hurried}) as opened:
+        yield opened
 
 
 def lead_to_the_bank(flows: Path) -> None:
@@ -83,42 +70,27 @@ async def both(
 
 
 async def ask_for_the_bank(running: Running, asterisk: Asterisk, phone: Baresip) -> str:
+    before = len(running.calls())
     await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
     for node, key in (("main/main", "3"), ("loan/start", "0")):
-        await newest_at(running, node)
+        await running.call_at(node, after=before)
         await asyncio.sleep(1.5)
         await phone.press(key)
-    return str((await newest_at(running, "loan/to_people"))["id"])
-
-
-async def newest_at(running: Running, node: str) -> dict[str, Any]:
-    return await call_at(running, node, "")
-
-
-async def call_at(running: Running, node: str, id: str, *, ended: bool = False, seconds: float = 40) -> dict[str, Any]:
-    """The call (the newest), once it has come to a node, and has ended."""
-    deadline = time.monotonic() + seconds
-    while True:
-        calls = await asyncio.to_thread(running.calls)
-        call = next((one for one in calls if id in ("", one["id"])), {})
-        if any(step["node"] == node for step in call.get("steps", ())) and (call["ended_at"] or not ended):
-            return call
-        assert time.monotonic() < deadline, f"not at {node}: {call}\n{running.events()[-2000:]}"
-        await asyncio.sleep(0.1)
+    return str((await running.call_at("loan/to_people", after=before))["id"])
 
 
 async def test_they_hear_each_other_and_the_caller_comes_back(exchange: Exchange, tmp_path: Path) -> None:
     running, _ = exchange
     asks, answers = (EmbeddedVoice().say(words, "zh") for words in ("我想咨询提前还款。", "您好，这里是银行。"))
     async with both(exchange, tmp_path, phone=saying(asks, 7), bank=saying(answers, 5)) as (phone, bank, call):
-        await bank.until("CALL_ESTABLISHED", 30)
+        await bank.until("CALL_ESTABLISHED")
         await asyncio.sleep(12)
         await bank.command("hangup")
-        await call_at(running, "people/rate", call)
-        await asyncio.sleep(4)
+        await running.call_at("people/rate", id=call)
+        await phone.hears(sound(running, said("请您对刚才的服务作出评价。")))
         await phone.press("1")
-        await phone.until("CALL_CLOSED", 20)
-        assert (await call_at(running, "people/rate", call, ended=True))["outcome"] == "transferred"
+        await phone.until("CALL_CLOSED")
+        assert (await running.call_at("people/rate", id=call, ended=True))["outcome"] == "transferred"
         assert hearing.listen(phone.heard(), {"answers": answers}), "the caller heard the bank"
         assert hearing.listen(bank.heard(), {"asks": asks}), "the bank heard the caller"
 
@@ -126,24 +98,24 @@ async def test_they_hear_each_other_and_the_caller_comes_back(exchange: Exchange
 async def test_a_caller_who_hangs_up_frees_the_other(exchange: Exchange, tmp_path: Path) -> None:
     running, _ = exchange
     async with both(exchange, tmp_path) as (phone, bank, call):
-        await bank.until("CALL_ESTABLISHED", 30)
+        await bank.until("CALL_ESTABLISHED")
         await asyncio.sleep(2)
         await phone.command("hangup")
-        await bank.until("CALL_CLOSED", 10)
-        assert (await call_at(running, "loan/to_people", call, ended=True))["outcome"] == "transferred"
+        await bank.until("CALL_CLOSED")
+        assert (await running.call_at("loan/to_people", id=call, ended=True))["outcome"] == "transferred"
 
 
 @pytest.mark.parametrize(("how", "exit_"), [("busy", "loan/callback"), ("no answer", "people/message")])
 async def test_who_does_not_answer_leads_to_the_exit(exchange: Exchange, tmp_path: Path, how: str, exit_: str) -> None:
     running, _ = exchange
     async with both(exchange, tmp_path, answers=False) as (phone, bank, call):
-        await bank.until("CALL_INCOMING", 30)
+        await bank.until("CALL_INCOMING")
         if how == "busy":
             await bank.command("hangup")
-        await call_at(running, exit_, call)
+        await running.call_at(exit_, id=call)
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")
-        await call_at(running, exit_, call, ended=True)
+        await running.call_at(exit_, id=call, ended=True)
 
 
 class Refusal(asyncio.DatagramProtocol):
@@ -176,6 +148,6 @@ async def test_a_trunk_that_carries_nothing_leads_to_our_own_people(exchange: Ex
         pytest.skip(str(reason))
     async with refusing(asterisk.trunk_port), phone:
         call = await ask_for_the_bank(running, asterisk, phone)
-        await call_at(running, "main/to_people", call)
+        await running.call_at("main/to_people", id=call)
         await phone.command("hangup")
         await phone.until("CALL_CLOSED")

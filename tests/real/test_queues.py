@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +18,29 @@ import pytest
 from desk.waiting import told_minutes
 from ivr import audio
 from tests import hearing
-from tests.real.asterisk import CONFIG, SECRETS, Asterisk, NoAsterisk
+from tests.real.asterisk import CONFIG, SECRETS, Asterisk
 from tests.real.baresip import Baresip, NoBaresip, agent, caller
+from tests.real.exchange import Exchange, linked
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
-Exchange = tuple[Running, Asterisk]
 QUEUES = CONFIG / "queues.conf"
 
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """One service that watches one Asterisk."""
-    folder = tmp_path_factory.mktemp("queues")
-    with ExitStack() as stack:
-        running = Running(folder / "home")
-        try:
-            told_often = re.sub(r"(?m)^(min-)?announce-frequency = \d+", r"\1announce-frequency = 5", QUEUES.read_text())
-            asterisk = Asterisk(folder / "asterisk", running.agi_url, files={"queues.conf": told_often})
-        except NoAsterisk as reason:
-            pytest.skip(str(reason))
-        running.connect_exchange(asterisk.ami_port, SECRETS["AMI_SECRET"])
-        queues = running.home / "flows" / "queues.yaml"
-        queues.write_text(re.sub(r"(deposit:.*overflow: )2m", r"\g<1>5s", queues.read_text()))
-        stack.enter_context(asterisk)
-        stack.enter_context(running)
-        yield running, asterisk
+    told_often = re.sub(r"(?m)^(min-)?announce-frequency = \d+", r"\1announce-frequency = 5", QUEUES.read_text())
+    with linked(tmp_path_factory.mktemp("queues"), flows=soon_over, files={"queues.conf": told_often}) as opened:
+        yield opened
+
+
+def soon_over(flows: Path) -> None:
+    """The deposit queue's callers soon wait among the general one's."""
+    queues = flows / "queues.yaml"
+    queues.write_text(re.sub(r"(deposit:.*overflow: )2m", r"\g<1>5s", queues.read_text()))
 
 
 def phone(folder: Path, number: str) -> Baresip:
@@ -86,18 +81,6 @@ def waits(queue: str) -> Callable[[dict[str, Any]], Any]:
     return lambda board: next((one for one in board["waiting"] if one["queue"] == queue), None)
 
 
-async def node_of(running: Running, call_id: str, node: str, seconds: float = 60) -> dict[str, Any]:
-    """The call, once it has come to this node."""
-    deadline = time.monotonic() + seconds
-    call: dict[str, Any] = {}
-    while time.monotonic() < deadline:
-        call = next((one for one in await asyncio.to_thread(running.calls) if one["id"] == call_id), {})
-        if any(step["node"] == node for step in call.get("steps", ())):
-            return call
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"the call did not come to {node}: {call}\n{running.events()[-2000:]}")
-
-
 def visits(running: Running, call_id: str) -> list[tuple[str, str, str]]:
     """(queue, agent, how) of a call's visits to queues, in order."""
     with closing(sqlite3.connect(running.home / "hotline.db")) as database:
@@ -128,7 +111,7 @@ async def test_the_agent_sees_the_call_while_it_rings(exchange: Exchange, tmp_pa
         await until(running, state("agent1", "free"))
         await ask_for_people(exchange, caller, "30")  # the loan menu's people
         ringing = await until(running, state("agent1", "ringing"))
-        call = await node_of(running, ringing["call_id"], "loan/to_people", 1)
+        call = await running.call_at("loan/to_people", id=ringing["call_id"])
         assert call["caller"] == "*******0001" and not call["ended_at"]
         assert (await until(running, waits("loan")))["call_id"] == ringing["call_id"]
         await one.command("accept")
@@ -137,7 +120,7 @@ async def test_the_agent_sees_the_call_while_it_rings(exchange: Exchange, tmp_pa
         await caller.command("hangup")
         await until(running, state("agent1", "free"))
         await visited(running, call["id"], [("loan", "agent1", "hung_up")])
-        ended = await node_of(running, call["id"], "loan/to_people")
+        ended = await running.call_at("loan/to_people", id=call["id"])
         assert ended["outcome"] == "transferred" and ended["ended_at"]
 
 
@@ -149,12 +132,12 @@ async def test_after_the_people_the_caller_is_with_us_again(exchange: Exchange, 
         talking = await until(running, state("agent1", "talking"))
         await asyncio.sleep(1.5)
         await one.command("hangup")
-        await node_of(running, talking["call_id"], "people/rate")
+        await running.call_at("people/rate", id=talking["call_id"])
         await caller.hears(sound(running, said("请您对刚才的服务作出评价。")))
         await caller.press("1")
         await caller.until("CALL_CLOSED")
         await visited(running, talking["call_id"], [("general", "agent1", "served")])
-        ended = await node_of(running, talking["call_id"], "main/goodbye")
+        ended = await running.call_at("main/goodbye", id=talking["call_id"])
         assert ended["outcome"] == "transferred"
 
 
@@ -165,7 +148,7 @@ async def test_nobody_there_is_told_and_offered_something_else(exchange: Exchang
         await ask_for_people(exchange, caller, "30")
         newest = await asyncio.to_thread(running.calls)
         # nobody for loans, so everybody's people; nobody there either
-        call = await node_of(running, newest[0]["id"], "people/unanswered")
+        call = await running.call_at("people/unanswered", id=newest[0]["id"])
         assert [step["node"] for step in call["steps"]][-3:] == ["loan/to_people", "main/to_people", "people/unanswered"]
         assert visits(running, call["id"]) == []
         await caller.command("hangup")
@@ -193,7 +176,7 @@ async def test_all_busy_is_told_with_its_choices_and_a_key_works_while_waiting(e
         await asyncio.sleep(1)
         assert (await until(running, waits("general")))["since"] == waiting["since"]
         await second.press("2")  # to be called back
-        await node_of(running, waiting["call_id"], "people/callback")
+        await running.call_at("people/callback", id=waiting["call_id"])
         await visited(running, waiting["call_id"], [("general", "", "chose")])
         await second.command("hangup")
         await second.until("CALL_CLOSED")
@@ -246,13 +229,13 @@ async def test_a_service_that_dies_loses_no_caller(exchange: Exchange, tmp_path:
         await until(running, talks_with("agent1", waiting["call_id"]))
         await asyncio.sleep(1)
         await one.command("hangup")
-        call = await node_of(running, waiting["call_id"], "people/rate")
+        call = await running.call_at("people/rate", id=waiting["call_id"])
         assert [step["node"] for step in call["steps"]].count("main/welcome") == 1 and not call["ended_at"]
         await second.command("hangup")
         await second.until("CALL_CLOSED")
         await visited(running, waiting["call_id"], [("general", "agent1", "served")])
         await visited(running, talking["call_id"], [("general", "agent1", "hung_up")])
-    ended = await node_of(running, talking["call_id"], "main/to_people")
+    ended = await running.call_at("main/to_people", id=talking["call_id"])
     assert ended["outcome"] == "transferred" and ended["ended_at"]
 
 
