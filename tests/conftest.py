@@ -22,7 +22,6 @@ settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--unfinished", action="store_true", help="also run the tests named in tests/unfinished.txt")
     parser.addoption("--update", action="store_true", help="rewrite the golden calls of tests/calls/")
 
 
@@ -66,16 +65,9 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Real calls take longest, so they begin first. What is not dependable yet is left out, plainly."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real calls take longest, so they begin first."""
     items.sort(key=lambda item: item.path.parent != REAL)
-    if config.getoption("--unfinished"):
-        return
-    lines = (Path(__file__).parent / "unfinished.txt").read_text().splitlines()
-    unfinished = {line for line in lines if line and not line.startswith("#")}
-    for item in items:
-        if item.nodeid.partition("[")[0] in unfinished:
-            item.add_marker(pytest.mark.skip(reason="not dependable yet: see tests/unfinished.txt"))
 
 
 @pytest.hookimpl(tryfirst=True)
