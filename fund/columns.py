@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, TypeDecorator
@@ -20,8 +21,9 @@ class Moment(TypeDecorator[datetime]):
         return _read if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
+@lru_cache(maxsize=256)  # texts that come together have their moments in common
 def _written(value: datetime | None) -> str | None:
-    """As SQLAlchemy writes it, in a fifth of the time: a text has five of them."""
+    """As SQLAlchemy writes it, in a fifth of the time."""
     return None if value is None else value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 

@@ -1,11 +1,13 @@
 """Group commit: whatever waits while one transaction is being written shares the next one."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import StatementError
 
+RUSH_SECONDS = 0.5  # longer than a transaction takes
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -27,6 +29,7 @@ class GroupCommit(Generic[Item, Result]):
         self._most = most
         self._waiting: list[_Waiting[Item, Result]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._behind_at = float("-inf")
 
     async def __call__(self, item: Item) -> Result:
         return (await self.all([item]))[0]
@@ -37,9 +40,16 @@ class GroupCommit(Generic[Item, Result]):
             return []
         future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, future))
+        if sum(len(items) for items, _ in self._waiting) >= self._most():
+            self._behind_at = time.monotonic()
         if self._writer is None:
             self._writer = asyncio.create_task(self._run())
         return await future
+
+    @property
+    def rush(self) -> bool:
+        """Whether more than fits into one transaction was waiting just now."""
+        return time.monotonic() - self._behind_at < RUSH_SECONDS
 
     async def _run(self) -> None:
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import (
     Boolean,
     Case,
@@ -41,7 +42,6 @@ from sms.tables import message, message_part, number, opt_out
 DEFAULT_LIFE = timedelta(days=2)
 TOGETHER = 1000  # texts added in one transaction
 TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ class Outbox:
 
     async def add_many(self, messages: Sequence[Message]) -> list[Added]:
         """Store messages in one transaction. Two with one client and key (or one `once`) are one message."""
-        rows = [self._row(each) for each in messages]  # sealed before the transaction begins
+        now = self.clock()
+        rows = [self._row(each, now) for each in messages]  # sealed before the transaction begins
         async with self.store.write() as connection:
             results = await connection.run_sync(self._add, rows)
         self.announce(messages)
@@ -116,7 +117,8 @@ class Outbox:
 
     async def add_within(self, connection: AsyncConnection, messages: Sequence[Message]) -> list[Added]:
         """`add_many` as part of a larger transaction; call `announce` after its commit."""
-        return await connection.run_sync(self._add, [self._row(each) for each in messages])
+        now = self.clock()
+        return await connection.run_sync(self._add, [self._row(each, now) for each in messages])
 
     def _add(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Added]:
         done = self._insert.run(connection, rows)
@@ -132,15 +134,14 @@ class Outbox:
             for told in self.added:
                 told(lane)
 
-    def _row(self, each: Message) -> dict[str, Any]:
-        now = self.clock()
+    def _row(self, each: Message, now: datetime) -> dict[str, Any]:
         body = {"to": each.to, "text": each.text, "signature": each.signature, "params": dict(each.params)}
         return {
             "id": each.id,
             "lane": each.lane,
             "status": "queued",
             "due_at": each.not_before or now,
-            "body": self.store.privacy.seal(_json(body)),
+            "body": self.store.privacy.seal_bytes(to_json(body)),
             "to_hash": self.store.phone(each.to),
             "to_masked": mask_number(each.to),
             "account_hash": self.store.digest("account", each.account) if each.account else None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from fund.clock import CHINA
@@ -56,13 +57,13 @@ class Sender:
             metrics.of(metrics.REPEATS if each.duplicate else metrics.ADDED, message.lane, message.template).inc()
         return added
 
-    def compose(self, wish: Wish) -> Message:
-        """The message a wish makes. Raises `Refused`. Pure but for the clock."""
+    def compose(self, wish: Wish, now: datetime | None = None) -> Message:
+        """The message a wish makes, `now` unless told when. Raises `Refused`. Pure but for the clock."""
         template = self.template(wish.template)
         to = recipient(wish.to, self.abroad)
         rendered = template.render(wish.params)
         parts = count(signed(template, rendered.text)).parts
-        now = self.outbox.clock()
+        now = now or self.outbox.clock()
         starts = wish.not_before or now
         return Message(
             to=to,
@@ -93,7 +94,12 @@ class Sender:
 
     def _once(self, template: Template, to: str, text: str, now: datetime) -> str:
         """What two notices have in common that nobody should get twice on one day, whoever asked for them."""
-        return f"{now.astimezone(CHINA).date()} {template.id} {to} {text}" if template.lane == "notice" else ""
+        return f"{_day(now)} {template.id} {to} {text}" if template.lane == "notice" else ""
+
+
+@lru_cache(maxsize=1024)  # one moment for all the texts of a request
+def _day(moment: datetime) -> str:
+    return moment.astimezone(CHINA).date().isoformat()
 
 
 def signed(template: Template, text: str) -> str:

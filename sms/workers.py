@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.5  # how soon work is found that nobody announced: another process's on SQLite, or what became due
 AT_ONCE = 400  # texts of one claim
 AT_ONCE_NEAR_CODES = 16  # while codes are about: one that comes now waits until they are on the wire
+DOOR_SECONDS = 1.0  # how long texts on the disk wait while many at the door want to get there
 PACE_SECONDS = 0.02  # between two claims of other texts: a claim of one costs as much as a claim of fifty
 
 
@@ -62,6 +63,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._claimed_at = 0.0
 
     def start(self) -> None:
         self.outbox.added.append(self.wake)
@@ -96,7 +98,7 @@ class Worker:
 
     async def _turn(self) -> int:
         most = min(self.hands - len(self._busy), max(self.router.room(lane) for lane in self.lanes))
-        if most < 1:
+        if most < 1 or self._crowded():
             return 0
         claimed = await self._claim(min(most, AT_ONCE_NEAR_CODES if self._gently else AT_ONCE))
         tasks = [asyncio.create_task(self._deliver(message)) for message in claimed]
@@ -104,6 +106,14 @@ class Worker:
         for task in tasks:
             task.add_done_callback(self._freed)
         return len(claimed)
+
+    def _crowded(self) -> bool:
+        """Whoever hands texts over in a rush waits for an answer; what is on the disk does not mind a second."""
+        now = time.monotonic()
+        if "code" not in self.lanes and self.outbox.add.rush and now - self._claimed_at < DOOR_SECONDS:
+            return True
+        self._claimed_at = now
+        return False
 
     @property
     def _gently(self) -> bool:

@@ -93,7 +93,8 @@ def routes(text: TextService) -> list[Route]:
         return Answer(202, MessageAnswer(id=added.id, status=added.status, duplicate=added.duplicate))
 
     async def send_many(call: Call) -> Answer:
-        composed = [_composed(text, call.client, each) for each in call.body.messages]
+        now = text.sender.outbox.clock()
+        composed = [_composed(text, call.client, each, now) for each in call.body.messages]
         added = iter(await text.sender.queue_all([each for each in composed if isinstance(each, Message)]))
         results = [_result(next(added) if isinstance(each, Message) else each) for each in composed]
         return Answer(202, MessagesAnswer.model_validate({"results": results}))
@@ -131,9 +132,9 @@ def _wish(client: Client, body: MessageRequest) -> Wish:
     )
 
 
-def _composed(text: TextService, client: Client, body: MessageRequest) -> Message | Refused:
+def _composed(text: TextService, client: Client, body: MessageRequest, now: datetime) -> Message | Refused:
     try:
-        return text.sender.compose(_wish(client, body))
+        return text.sender.compose(_wish(client, body), now)
     except Refused as fault:
         return fault
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
+from sms.group import GroupCommit
 from sms.messages import LANES, Lane, Message
 from sms.outbox import Outbox
 from sms.receipts import Receipts
@@ -19,7 +21,7 @@ from sms.settings import Route
 from sms.store import Store
 from sms.tables import message
 from sms.timing import Day
-from sms.workers import AT_ONCE_NEAR_CODES, Rules, Worker
+from sms.workers import AT_ONCE_NEAR_CODES, DOOR_SECONDS, OTHER_LANES, Rules, Worker
 from tests.sms.carrier import Carrier, Wire, WireSettings, carrier
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 at home
@@ -98,6 +100,42 @@ async def test_a_code_without_an_answer_takes_another_way_after_a_while(store: S
         row = await it.turn()
         assert (row["status"], row["provider"]) == ("sent", "b")
         assert b.got[0]["text"] == a.got[0]["text"]  # the same code
+
+
+async def test_a_rush_at_the_door_goes_first_but_holds_texts_up_for_no_longer_than_a_second(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(store) as (it, a, _):
+        it.worker.lanes = OTHER_LANES
+        monkeypatch.setattr(GroupCommit, "rush", True)
+        assert (await it.send())["status"] == "sent"  # nothing went for a while
+        before = len(a.got)
+        await it.outbox.add(Message(to="13900000002", text="您好", signature="公积金", lane="notice"))
+        it.worker._claimed_at = time.monotonic()
+        assert await it.worker._turn() == 0
+        it.worker._claimed_at -= DOOR_SECONDS
+        assert await it.worker._turn() == 1
+        await asyncio.gather(*it.worker._busy)
+        assert len(a.got) == before + 1
+
+
+async def test_a_rush_is_more_than_fits_into_one_transaction() -> None:
+    opened = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        await opened.wait()
+        return items
+
+    group = GroupCommit(write, lambda: 3)
+    waiting = [asyncio.create_task(group.all([1])) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not group.rush
+    waiting.append(asyncio.create_task(group.all([2, 3, 4])))
+    await asyncio.sleep(0)
+    assert group.rush
+    opened.set()
+    assert [await each for each in waiting] == [[1], [1], [2, 3, 4]]
 
 
 async def test_a_refusal_is_the_end(store: Store) -> None:
