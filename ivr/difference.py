@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fund.calendar import WEEKDAYS, WHOLE_DAY, Calendar, Days, Spans, Timetable, Week
+from fund.teller import Teller
 from ivr.flow import HOME_FILE, Flow, LongestCall, MenuNode, Option, Patience, Queue, kind_of
 
 _FIELDS = {
@@ -35,7 +36,7 @@ _FIELDS = {
 
 def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
     """One line a change: `main: 按键 3 改为 贷款业务(loan/start)`."""
-    tell = _Teller(language)
+    tell = Teller(language, _FIELDS)
     for name in sorted(set(old.files) | set(new.files)):
         if name not in new.files:
             yield tell(f"{name}.yaml: 删除了整个文件", f"{name}.yaml: the file is gone")
@@ -49,18 +50,7 @@ def differences(old: Flow, new: Flow, language: str = "zh") -> Iterator[str]:
     yield from _hours(tell, old.hours, new.hours)
 
 
-class _Teller:
-    def __init__(self, language: str) -> None:
-        self.language = language
-
-    def __call__(self, zh: str, en: str) -> str:
-        return zh if self.language == "zh" else en
-
-    def field(self, name: str) -> str:
-        return self(*_FIELDS.get(name, (name, name)))
-
-
-def _file(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
+def _file(tell: Teller, name: str, old: Any, new: Any) -> Iterator[str]:
     for field in type(new).model_fields:
         before, after = getattr(old, field), getattr(new, field)
         if field != "nodes" and before != after:
@@ -74,7 +64,7 @@ def _file(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
         yield from _node(tell, full, old.nodes.get(node), new.nodes.get(node))
 
 
-def _node(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
+def _node(tell: Teller, name: str, old: Any, new: Any) -> Iterator[str]:
     if old == new:
         return
     if new is None:
@@ -94,7 +84,7 @@ def _node(tell: _Teller, name: str, old: Any, new: Any) -> Iterator[str]:
                 yield _changed(tell, name, field, before, after)
 
 
-def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str, Option]) -> Iterator[str]:
+def _menu(tell: Teller, name: str, old: Mapping[str, Option], new: Mapping[str, Option]) -> Iterator[str]:
     for key in sorted(set(old) | set(new)):
         before, after = old.get(key), new.get(key)
         if before == after:
@@ -112,7 +102,7 @@ def _menu(tell: _Teller, name: str, old: Mapping[str, Option], new: Mapping[str,
         yield tell(f"{name}: 按键顺序改为 {' '.join(new)}", f"{name}: keys are now read in the order {' '.join(new)}")
 
 
-def _changed(tell: _Teller, name: str, field: str, before: Any, after: Any) -> str:
+def _changed(tell: Teller, name: str, field: str, before: Any, after: Any) -> str:
     shown = tell.field(field)
     return tell(
         f"{name}: {shown}改为 {_plain(tell, after)}，原来是 {_plain(tell, before)}",
@@ -120,7 +110,7 @@ def _changed(tell: _Teller, name: str, field: str, before: Any, after: Any) -> s
     )
 
 
-def _facts(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
+def _facts(tell: Teller, old: Flow, new: Flow) -> Iterator[str]:
     for name in sorted(set(old.facts) | set(new.facts)):
         before, after = old.facts.get(name), new.facts.get(name)
         if before != after:
@@ -130,14 +120,14 @@ def _facts(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
             )
 
 
-def _queues(tell: _Teller, old: Flow, new: Flow) -> Iterator[str]:
+def _queues(tell: Teller, old: Flow, new: Flow) -> Iterator[str]:
     for name in sorted(set(old.queues) | set(new.queues)):
         before, after = (_queue(tell, flow.queues.get(name)) for flow in (old, new))
         if before != after:
             yield tell(f"队列 {name}: {after}，原来是 {before}", f"queue {name}: {after}, was {before}")
 
 
-def _queue(tell: _Teller, queue: Queue | None) -> str:
+def _queue(tell: Teller, queue: Queue | None) -> str:
     if queue is None:
         return tell("无", "none")
     if queue.overflow is None:
@@ -146,7 +136,7 @@ def _queue(tell: _Teller, queue: Queue | None) -> str:
     return queue.title + tell(f"（等 {seconds} 秒后由综合队列一起接）", f" (overflows after {seconds} s)")
 
 
-def _hours(tell: _Teller, old: Calendar, new: Calendar) -> Iterator[str]:
+def _hours(tell: Teller, old: Calendar, new: Calendar) -> Iterator[str]:
     for name in sorted(old.timetables.keys() | new.timetables.keys()):
         before, after = (_timetable(tell, calendar.timetables.get(name)) for calendar in (old, new))
         if before != after:
@@ -163,7 +153,7 @@ def _hours(tell: _Teller, old: Calendar, new: Calendar) -> Iterator[str]:
                 yield tell(f"取消{zh}: {_days(days)}", f"{en} is gone: {_days(days)}")
 
 
-def _timetable(tell: _Teller, table: Timetable | None) -> str:
+def _timetable(tell: Teller, table: Timetable | None) -> str:
     if table is None:
         return tell("无", "none")
     seasons = [
@@ -187,7 +177,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _open(tell: _Teller, spans: Week) -> str:
+def _open(tell: Teller, spans: Week) -> str:
     told = [
         f"{tell(*_KINDS[kind])} {_clock(hours) or tell('休息', 'off')}"
         for kind, hours in spans.items()
@@ -206,7 +196,7 @@ def _clock(spans: Spans) -> str:
     return " ".join(f"{begin // 60}:{begin % 60:02}-{end // 60}:{end % 60:02}" for begin, end in spans)
 
 
-def _fact(tell: _Teller, fact: Any) -> str:
+def _fact(tell: Teller, fact: Any) -> str:
     if fact is None:
         return "—"
     example = tell("（示例）", " (an example)") if fact.example else ""
@@ -216,15 +206,15 @@ def _fact(tell: _Teller, fact: Any) -> str:
     )
 
 
-def _option(tell: _Teller, option: Option) -> str:
+def _option(tell: Teller, option: Option) -> str:
     return f"{_plain(tell, option.say)}({option.go})"
 
 
-def _words(tell: _Teller, node: Any) -> str:
+def _words(tell: Teller, node: Any) -> str:
     return f" {_plain(tell, node.say)}" if getattr(node, "say", None) else ""
 
 
-def _plain(tell: _Teller, value: Any) -> str:
+def _plain(tell: Teller, value: Any) -> str:
     match value:
         case None:
             return tell("无", "nothing")

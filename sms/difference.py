@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from fund.teller import Teller
 from sms.keywords import Table
 from sms.templates import Template, Templates
 
@@ -23,7 +24,7 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
 
 def template_differences(old: Templates, new: Templates, language: str = "zh") -> Iterator[str]:
     """One line a change: `模板 deposit: 文字改为 …，原来是 …`."""
-    tell = _Teller(language)
+    tell = Teller(language, _FIELDS)
     for name in [*old, *(name for name in new if name not in old)]:
         where = tell(f"模板 {name}", f"template {name}")
         if name not in new:
@@ -36,7 +37,7 @@ def template_differences(old: Templates, new: Templates, language: str = "zh") -
 
 def keyword_differences(old: Table, new: Table, language: str = "zh") -> Iterator[str]:
     """One line a change: `关键词 balance: 写法增加 余鄂`."""
-    tell = _Teller(language)
+    tell = Teller(language, _FIELDS)
     before, after = old.file.keywords, new.file.keywords
     for name in [*before, *(name for name in after if name not in before)]:
         where = tell(f"关键词 {name}", f"keyword {name}")
@@ -55,22 +56,11 @@ def keyword_differences(old: Table, new: Table, language: str = "zh") -> Iterato
         yield tell(f"短信关键词: 测试 {count} 个", f"keywords: tests {count}")
 
 
-class _Teller:
-    def __init__(self, language: str) -> None:
-        self.language = language
-
-    def __call__(self, zh: str, en: str) -> str:
-        return zh if self.language == "zh" else en
-
-    def field(self, name: str) -> str:
-        return self(*_FIELDS.get(name, (name, name)))
-
-
 def _facts(template: Template) -> dict[str, Any]:
     return {each.name: getattr(template, each.name) for each in fields(template) if not each.name.startswith("_")}
 
 
-def _changes(tell: _Teller, where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _changes(tell: Teller, where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for name, after in new.items():
         before = old[name]
         if before == after:
@@ -83,7 +73,7 @@ def _changes(tell: _Teller, where: str, old: Mapping[str, Any], new: Mapping[str
         yield tell(zh, f"{where}: {tell.field(name)} is now {shown}, was {was}")
 
 
-def _words(tell: _Teller, where: str, old: list[str], new: list[str]) -> Iterator[str]:
+def _words(tell: Teller, where: str, old: list[str], new: list[str]) -> Iterator[str]:
     added, gone = [word for word in new if word not in old], [word for word in old if word not in new]
     if added:
         yield tell(f"{where}增加 {'、'.join(added)}", f"{where}: added {', '.join(added)}")
@@ -93,7 +83,7 @@ def _words(tell: _Teller, where: str, old: list[str], new: list[str]) -> Iterato
         yield tell(f"{where}的次序变了", f"{where}: in another order")
 
 
-def _plain(tell: _Teller, value: Any) -> str:
+def _plain(tell: Teller, value: Any) -> str:
     match value:
         case None | "":
             return tell("无", "nothing")
