@@ -47,9 +47,10 @@ def compare(old: Path, new: Path, language: str) -> tuple[list[str], list[Fault]
 
     Nothing when neither has one, or only one has.
     """
-    before, after = (load(folder / "sms.yaml") for folder in (old, new))
-    if not all((folder / "sms.yaml").exists() for folder in (old, new)):
+    files = [folder / "sms.yaml" for folder in (old, new)]
+    if not all(file.exists() for file in files):
         return [], []
+    before, after = map(load, files)
     try:
         if all("templates" in (source.data or {}) for source in (before, after)):
             return list(template_differences(templates.read(before), templates.read(after), language)), []

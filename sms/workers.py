@@ -98,8 +98,9 @@ class Worker:
 
     async def _turn(self) -> int:
         most = min(self.hands - len(self._busy), max(self.router.room(lane) for lane in self.lanes))
-        if most < 1 or self._crowded():
+        if most < 1 or self._crowded:
             return 0
+        self._claimed_at = time.monotonic()
         claimed = await self._claim(min(most, AT_ONCE_NEAR_CODES if self._gently else AT_ONCE))
         tasks = [asyncio.create_task(self._deliver(message)) for message in claimed]
         self._busy.update(tasks)
@@ -107,13 +108,11 @@ class Worker:
             task.add_done_callback(self._freed)
         return len(claimed)
 
+    @property
     def _crowded(self) -> bool:
         """Whoever hands texts over in a rush waits for an answer; what is on the disk does not mind a second."""
-        now = time.monotonic()
-        if "code" not in self.lanes and self.outbox.add.rush and now - self._claimed_at < DOOR_SECONDS:
-            return True
-        self._claimed_at = now
-        return False
+        waited = time.monotonic() - self._claimed_at
+        return "code" not in self.lanes and self.outbox.add.rush and waited < DOOR_SECONDS
 
     @property
     def _gently(self) -> bool:
