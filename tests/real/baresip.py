@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import pytest
 
 from ivr import audio
 from tests import hearing
@@ -20,6 +21,7 @@ from tests.real.asterisk import free_port
 
 LONGEST_SECONDS = 120  # baresip hangs up when it has nothing more to say
 _WAV_HEADER_BYTES = 44
+_MISSING = "baresip is not installed; run: sh tests/real/install.sh"
 _MODULES = "stdio g711 aufile aubridge sndfile account contact menu ctrl_tcp"
 _CONFIG = """
 poll_method epoll
@@ -36,19 +38,15 @@ module_path {modules}
 """
 
 
-class NoBaresip(Exception):
-    """baresip cannot run here; the message says why."""
-
-
 def _module_folder() -> Path:
     for folder in (Path("/usr/lib/baresip/modules"), *Path("/usr/lib").glob("*/baresip/modules")):
         if (folder / "ctrl_tcp.so").exists():
             return folder
-    raise NoBaresip("baresip is not installed; run: sh tests/real/install.sh")
+    pytest.skip(_MISSING)
 
 
 class Baresip:
-    """One telephone. `account` is a line of baresip's accounts file; `mouth` is what it says (silence by default)."""
+    """One telephone; without baresip the test is skipped. `account` is a line of baresip's accounts file; `mouth` is what it says (silence by default)."""
 
     def __init__(self, folder: Path, account: str, *, address: str = "127.0.0.1", sip_port: int = 0, mouth: audio.Sound | None = None) -> None:
         self._sip_port = sip_port
@@ -60,7 +58,7 @@ class Baresip:
 
     async def __aenter__(self) -> Self:
         if shutil.which("baresip") is None:
-            raise NoBaresip("baresip is not installed; run: sh tests/real/install.sh")
+            pytest.skip(_MISSING)
         port = self._lay_out()
         self._console = (self.folder / "console").open("wb")
         self._process = await asyncio.create_subprocess_exec(
@@ -179,7 +177,7 @@ class Baresip:
         self._console.close()
 
 
-def caller(folder: Path, number: str, **more: Any) -> Baresip:
+def caller(folder: Path, number: str = "13900000001", **more: Any) -> Baresip:
     """A telephone on the carrier's side that calls as `number`."""
     return Baresip(folder, f"<sip:{number}@127.0.0.1>;regint=0;audio_codecs=PCMU;dtmfmode=rtpevent", **more)
 

@@ -5,25 +5,18 @@ from pathlib import Path
 import pytest
 
 from tests.real.asterisk import Asterisk
-from tests.real.baresip import Baresip, NoBaresip, caller
+from tests.real.baresip import caller
 from tests.real.running import Running
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 BOUND, UNBOUND = "13900000001", "02588888888"
 
 
-def telephone(folder: Path, number: str) -> Baresip:
-    try:
-        return caller(folder, number)
-    except NoBaresip as reason:
-        pytest.skip(str(reason))
-
-
 async def test_a_lone_hash_repeats_and_asks_again(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     """`#` at a menu says it again; where a number is asked for, it is a number without digits."""
     running, asterisk = lines
     before = len(running.calls())
-    async with telephone(tmp_path, UNBOUND) as phone:
+    async with caller(tmp_path, UNBOUND) as phone:
         await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
         await running.call_at("main/main", after=before)
         await phone.press("#")
@@ -44,7 +37,7 @@ async def test_two_hundred_digits_end_with_a_person(lines: tuple[Running, Asteri
     """A key stuck at the PIN: three wrong ones, then people; none is there, and more wrong keys end the call politely."""
     running, asterisk = lines
     before = len(running.calls())
-    async with telephone(tmp_path, BOUND) as phone:
+    async with caller(tmp_path, BOUND) as phone:
         await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
         await running.call_at("main/main", after=before)
         await phone.press("1")

@@ -17,9 +17,9 @@ from ivr.loader import load, read_folder
 from ivr.utterance import Utterance, fill, placeholders
 from ivr.utterance import said as fixed
 from tests.real.asterisk import Asterisk, NoAsterisk
+from tests.real.baresip import caller
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
-from tests.real.test_telephone import telephone
 from tests.service import always_open
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -69,7 +69,7 @@ async def test_nobody_is_there(night: tuple[Running, Asterisk], tmp_path: Path) 
     running, asterisk = night
     assert "公告已开启" in await asyncio.to_thread(partial(hotline, running, "bulletin", WORDS, "--until", "1h"))
     await asyncio.sleep(1.1)  # the service asks for the bulletin at most once a second
-    async with telephone(tmp_path) as phone:
+    async with caller(tmp_path) as phone:
         await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
         await phone.hears(sound(running, said("您好，欢迎致电镇江市住房公积金热线。")), sound(running, fixed(WORDS)))
         await phone.press("0")

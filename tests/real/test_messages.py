@@ -19,7 +19,7 @@ from ivr import audio
 from ivr.voice import EmbeddedVoice
 from tests import hearing
 from tests.real.asterisk import Asterisk, NoAsterisk
-from tests.real.baresip import Baresip, NoBaresip, caller
+from tests.real.baresip import Baresip, caller
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
 
@@ -52,10 +52,7 @@ def question() -> audio.Sound:
 def talker(folder: Path, question: audio.Sound) -> Baresip:
     """A caller who says the same thing again and again."""
     once = audio.joined([question, audio.silence(1)])
-    try:
-        return caller(folder, PHONE, mouth=audio.joined([once] * round(150 / audio.seconds(once))))
-    except NoBaresip as reason:
-        pytest.skip(str(reason))
+    return caller(folder, PHONE, mouth=audio.joined([once] * round(150 / audio.seconds(once))))
 
 
 @asynccontextmanager
@@ -140,11 +137,7 @@ async def test_a_message_becomes_an_order(
 async def test_silence_ends_a_recording_and_makes_no_order(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
     before = len(await orders_of(running, 0))
-    try:
-        phone = caller(tmp_path, PHONE)
-    except NoBaresip as reason:
-        pytest.skip(str(reason))
-    async with phone:
+    async with caller(tmp_path, PHONE) as phone:
         tape = await reach_the_beep(phone, running, asterisk)
         await phone.hears(sound(running, said(PHRASES["message_nothing"]["zh"] + PHRASES["message_beep"]["zh"])))
         await phone.command("hangup")

@@ -21,7 +21,7 @@ from hotline.text import open_text
 from ivr import audio
 from tests import hearing
 from tests.real.asterisk import CONFIG, Asterisk
-from tests.real.baresip import Baresip, NoBaresip, called
+from tests.real.baresip import Baresip, called
 from tests.real.exchange import Exchange, linked
 from tests.real.running import Running
 from tests.real.spoken import said, sound
@@ -56,10 +56,7 @@ def an_exchange(folder: Path, **changed: str) -> Iterator[Exchange]:
 
 
 def telephone(folder: Path, asterisk: Asterisk, number: str = PHONE, *, answers: bool = True) -> Baresip:
-    try:
-        return called(folder / number, number, asterisk.trunk_port, answers=answers)
-    except NoBaresip as reason:
-        pytest.skip(str(reason))
+    return called(folder / number, number, asterisk.trunk_port, answers=answers)
 
 
 async def connected(running: Running) -> None:

@@ -19,7 +19,7 @@ from desk.waiting import told_minutes
 from ivr import audio
 from tests import hearing
 from tests.real.asterisk import CONFIG, SECRETS, Asterisk
-from tests.real.baresip import Baresip, NoBaresip, agent, caller
+from tests.real.baresip import Baresip, agent, caller
 from tests.real.exchange import Exchange, linked
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
@@ -44,10 +44,7 @@ def soon_over(flows: Path) -> None:
 
 
 def phone(folder: Path, number: str) -> Baresip:
-    try:
-        return caller(folder / number, number)
-    except NoBaresip as reason:
-        pytest.skip(str(reason))
+    return caller(folder / number, number)
 
 
 def desk(folder: Path, asterisk: Asterisk, name: str = "agent1", *, answers: bool = True) -> Baresip:

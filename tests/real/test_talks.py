@@ -4,7 +4,6 @@ The caller then says how it was.
 """
 
 import asyncio
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +56,6 @@ async def test_a_talk_is_recorded_and_rated(tmp_path: Path, kept: str) -> None:
         asterisk = Asterisk(tmp_path / "asterisk", running.agi_url, files={"extensions.conf": dialplan})
     except NoAsterisk as reason:
         pytest.skip(str(reason))
-    if not shutil.which("baresip"):
-        pytest.skip("baresip is not installed; run: sh tests/real/install.sh")
     with running, asterisk:
         desk = agent(tmp_path / "desk", "agent1", SECRETS["AGENT1_SECRET"], asterisk.sip_port, mouth=saying(answers, 5))
         async with desk, caller(tmp_path / "caller", "13900000001", mouth=saying(asks, 7)) as phone:

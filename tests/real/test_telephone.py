@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.asterisk import SECRETS, Asterisk
-from tests.real.baresip import Baresip, NoBaresip, agent, caller
+from tests.real.baresip import Baresip, agent, caller
 from tests.real.running import Running
 from tests.real.spoken import PHRASES, said, sound
 
@@ -20,19 +20,12 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 PIN = "135790"
 
 
-def telephone(folder: Path, number: str = "13900000001") -> Baresip:
-    try:
-        return caller(folder, number)
-    except NoBaresip as reason:
-        pytest.skip(str(reason))
-
-
 async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
     ask = said(PHRASES["ask_pin_bound"]["zh"])
     wrong = said(PHRASES["wrong_pin"]["zh"], left=("number", 2))
     balance = said("您的账户余额为{balance}。", personal=True, balance=("money", Decimal("12345.67")))
-    async with telephone(tmp_path) as phone:
+    async with caller(tmp_path) as phone:
         await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
         await phone.hears(sound(running, said("您好，欢迎致电镇江市住房公积金热线。")))
         await phone.press("1")
@@ -53,7 +46,7 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
 async def test_a_slow_caller_is_never_taken_away(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     """A pause of nearly the whole wait before every key of the PIN: longer than any time limit of a frozen service."""
     running, asterisk = lines
-    async with telephone(tmp_path) as phone:
+    async with caller(tmp_path) as phone:
         async with call_at("identification", phone, running, asterisk):
             for key in PIN[3:]:
                 await asyncio.sleep(4.2)
@@ -67,7 +60,7 @@ async def test_a_slow_caller_is_never_taken_away(lines: tuple[Running, Asterisk]
 async def test_any_caller_id_is_served(lines: tuple[Running, Asterisk], tmp_path: Path, number: str) -> None:
     running, asterisk = lines
     before = len(running.calls())
-    async with telephone(tmp_path, number) as phone:
+    async with caller(tmp_path, number) as phone:
         await phone.dial(f"sip:12329@127.0.0.1:{asterisk.sip_port}")
         call = await running.call_at("main/main", after=before)
         assert call["caller"] == ("*******0001" if number.endswith("13900000001") else call["caller"])
@@ -128,7 +121,7 @@ async def resumed(running: Running, times: int, seconds: float = 60) -> None:
 async def test_a_call_goes_on_after_a_restart(lines: tuple[Running, Asterisk], tmp_path: Path, moment: str) -> None:
     running, asterisk = lines
     before, times = len(running.calls()), running.log().count("call_resumed")
-    async with telephone(tmp_path) as phone:
+    async with caller(tmp_path) as phone:
         async with call_at(moment, phone, running, asterisk):
             running.stop(signal.SIGKILL)
         running.start()
@@ -149,7 +142,7 @@ async def reach_people(
     """A call whose service is lost is answered by an agent: after how many seconds."""
     async with (
         agent(folder / "agent", "agent1", SECRETS["AGENT1_SECRET"], asterisk.sip_port) as desk,
-        telephone(folder / "caller") as phone,
+        caller(folder / "caller") as phone,
     ):
         await registered(asterisk, "agent1")  # baresip may have told so before it could be heard
         async with call_at(moment, phone, running, asterisk):
