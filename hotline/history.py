@@ -7,7 +7,6 @@ What was there and never in force is put aside, not lost.
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from hotline.settings import Settings
 from ivr.difference import differences
 from ivr.flow import Flow
 from ivr.loader import flow_paths, read_folder, version_of
+from ivr.recordings import write_whole
 from ivr.tables import flow_versions
 from sms.wording import KEYWORDS, TEMPLATES, BadWording, Words, read
 
@@ -176,9 +176,5 @@ def _put_back(settings: Settings, version: Version) -> None:
 
 
 def _write(files: Mapping[Path, bytes]) -> None:
-    """Make these files so, each whole at any moment."""
     for path, raw in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.parent / f".{path.name}.{os.getpid()}"
-        fresh.write_bytes(raw)
-        fresh.replace(path)
+        write_whole(path, raw)

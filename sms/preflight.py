@@ -13,7 +13,7 @@ from sms.numbers import recipient
 from sms.rows import CsvRows, Fault, JsonRows, Row
 from sms.seen import Seen
 from sms.segments import count
-from sms.sender import Sender, signed
+from sms.sender import Sender
 from sms.store import Store
 from sms.tables import opt_out
 from sms.templates import Template
@@ -107,7 +107,7 @@ class Preflight:
         except Refused as fault:
             chunk.faults.append((found.line, fault.reason))
             return
-        parts = count(signed(self.template, rendered.text)).parts
+        parts = count(self.template.signed(rendered.text)).parts
         chunk.good.append([to, rendered.text, dict(rendered.params), parts])
         chunk.digests.append(self.store.phone(to))
         chunk.lines.append(found.line)

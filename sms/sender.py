@@ -62,7 +62,7 @@ class Sender:
         template = self.template(wish.template)
         to = recipient(wish.to, self.abroad)
         rendered = template.render(wish.params)
-        parts = count(signed(template, rendered.text)).parts
+        parts = count(template.signed(rendered.text)).parts
         now = now or self.outbox.clock()
         starts = wish.not_before or now
         return Message(
@@ -100,8 +100,3 @@ class Sender:
 @lru_cache(maxsize=1024)  # one moment for all the texts of a request
 def _day(moment: datetime) -> str:
     return moment.astimezone(CHINA).date().isoformat()
-
-
-def signed(template: Template, text: str) -> str:
-    """The text as the telephone shows it: the signature counts."""
-    return f"【{template.signature}】{text}" if template.signature else text

@@ -62,8 +62,8 @@ class Template:
         return Rendered(self._join(written), written)
 
     def signed(self, text: str) -> str:
-        """`text` as the telephone shows it."""
-        return f"【{self.signature}】{text}"
+        """`text` as the telephone shows it: the signature counts."""
+        return f"【{self.signature}】{text}" if self.signature else text
 
     @property
     def longest(self) -> Segments:
