@@ -10,7 +10,6 @@ import sqlite3
 import time
 from asyncio import CancelledError, Lock
 from collections.abc import Callable, Sequence
-from threading import Lock as ThreadLock
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, event
@@ -19,6 +18,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 READERS = 3
 GLANCE_SECONDS = 0.01
+LOOK_EVERY = 10_000  # SQLite's instructions between two looks whether somebody still waits
 
 _Result = TypeVar("_Result")
 _Work = Callable[[sqlite3.Connection], _Result]
@@ -29,14 +29,13 @@ class _Job(Generic[_Result]):
 
     def __init__(self, work: _Work[_Result], connection: sqlite3.Connection) -> None:
         self._work, self._connection = work, connection
-        self._given_up = self._running = False
-        self._change = ThreadLock()  # or giving up this one would interrupt the next
+        self._given_up = False
 
     def __call__(self) -> _Result:
-        with self._change:
-            if self._given_up:
-                raise CancelledError
-            self._running = True
+        if self._given_up:
+            raise CancelledError
+        # Not `interrupt`: that reaches only a statement that has begun already.
+        self._connection.set_progress_handler(lambda: self._given_up, LOOK_EVERY)
         try:
             result = self._work(self._connection)
             if self._connection.in_transaction:
@@ -46,15 +45,11 @@ class _Job(Generic[_Result]):
             self._connection.rollback()
             raise
         finally:
-            with self._change:
-                self._running = False
+            self._connection.set_progress_handler(None, 0)
 
     def give_up(self) -> None:
         """Nobody waits any more: its thread is wanted for others."""
-        with self._change:
-            self._given_up = True
-            if self._running:
-                self._connection.interrupt()
+        self._given_up = True
 
 
 class _Lane:
