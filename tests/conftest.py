@@ -7,8 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from hotline.database import open_database
 from tests.databases import NoPostgres, Postgres, postgres
@@ -23,6 +26,19 @@ settings.load_profile("busy")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite the golden calls of tests/calls/")
+
+
+# A module's logger would keep to what the first test that used it had configured, and no later test could listen to it.
+_configure = structlog.configure
+structlog.configure = lambda **chosen: _configure(**chosen | {"cache_logger_on_first_use": False})
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    """What is told to the log while the test runs, of every level, whatever tests before it have chosen."""
+    structlog.reset_defaults()
+    with capture_logs() as told:
+        yield told
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import structlog
-from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from fund import calendar
 from hotline import health
@@ -15,13 +14,10 @@ from tests.service import service
 
 
 async def test_it_is_told_in_the_log_at_readyz_and_in_the_metrics(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
 ) -> None:
     monkeypatch.setattr(calendar, "LAST_PUBLISHED", 2025)
-    structlog.reset_defaults()  # tests before may have chosen another level
-    monkeypatch.setattr(health, "log", structlog.get_logger())  # one that is not tied to their output
-    with capture_logs() as logs:
-        await health.look_at_calendar()
+    await health.look_at_calendar()
     assert logs[0]["event"] == "holidays_not_published" and logs[0]["year"] >= 2026
     async with service(tmp_path) as hotline, aiohttp.ClientSession(f"http://127.0.0.1:{hotline.port}") as client:
         async with client.get("/readyz") as answer:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from hotline.migrations import upgrade
 from ivr.call import Switchboard
@@ -75,56 +75,55 @@ class Caller:
         raise AssertionError("nobody records")
 
 
-async def test_a_folder_is_edited_while_calls_go_on(tmp_path: Path, engine: AsyncEngine) -> None:
+async def test_a_folder_is_edited_while_calls_go_on(tmp_path: Path, engine: AsyncEngine, logs: list[EventDict]) -> None:
     main, loan = tmp_path / "main.yaml", tmp_path / "loan.yaml"
-    with capture_logs() as logs:
-        async with watched(tmp_path, engine) as versions:
-            caller, first = Caller(versions), versions.current.version
+    async with watched(tmp_path, engine) as versions:
+        caller, first = Caller(versions), versions.current.version
 
-            main.write_text(BETTER[:120])  # half-written, and left so for a while
-            await refused(versions, "main.yaml")
-            await looked()
-            os.utime(main)  # saved again, as bad as it was
-            await looked()
-            main.write_text("")  # truncated
-            await refused(versions, "文件是空的")
-            replaced(main, CYCLE)
-            await refused(versions, "死循环")
-            main.unlink()
-            await refused(versions, "缺少 main.yaml")
-            await looked()
-            assert versions.current.version == first
-            told = [log["faults"] for log in logs if log["event"] == "flows_refused"]
-            assert len(told) == 4, "each fault once, not at each look"
+        main.write_text(BETTER[:120])  # half-written, and left so for a while
+        await refused(versions, "main.yaml")
+        await looked()
+        os.utime(main)  # saved again, as bad as it was
+        await looked()
+        main.write_text("")  # truncated
+        await refused(versions, "文件是空的")
+        replaced(main, CYCLE)
+        await refused(versions, "死循环")
+        main.unlink()
+        await refused(versions, "缺少 main.yaml")
+        await looked()
+        assert versions.current.version == first
+        told = [log["faults"] for log in logs if log["event"] == "flows_refused"]
+        assert len(told) == 4, "each fault once, not at each look"
 
-            (tmp_path / ".main.yaml.swp").write_bytes(b"b0VIM 9.0\0\xff")  # vim, Emacs and the Finder at work
-            os.symlink("nobody@nowhere.1:2", tmp_path / ".#main.yaml")
-            (tmp_path / "main.yaml~").write_text(CYCLE)
-            (tmp_path / "._main.yaml").write_bytes(b"\0\x05\x16\x07")
-            replaced(main, BETTER)
-            await changed(versions, first)
-            second = versions.current.version
-            assert versions.faults is None
+        (tmp_path / ".main.yaml.swp").write_bytes(b"b0VIM 9.0\0\xff")  # vim, Emacs and the Finder at work
+        os.symlink("nobody@nowhere.1:2", tmp_path / ".#main.yaml")
+        (tmp_path / "main.yaml~").write_text(CYCLE)
+        (tmp_path / "._main.yaml").write_bytes(b"\0\x05\x16\x07")
+        replaced(main, BETTER)
+        await changed(versions, first)
+        second = versions.current.version
+        assert versions.faults is None
 
-            replaced(loan, LOAN)  # two files that belong together, one after the other
-            await refused(versions, "走不到")
-            replaced(main, BEST.replace("go: start", "go: loan/start"))
-            await changed(versions, second)
-            third = versions.current.version
-            loan.rename(tmp_path / "loan.old")
-            await refused(versions, "loan/start")
-            (tmp_path / "loan.old").rename(loan)
-            await looked(6)
-            assert (versions.current.version, versions.faults) == (third, None)
+        replaced(loan, LOAN)  # two files that belong together, one after the other
+        await refused(versions, "走不到")
+        replaced(main, BEST.replace("go: start", "go: loan/start"))
+        await changed(versions, second)
+        third = versions.current.version
+        loan.rename(tmp_path / "loan.old")
+        await refused(versions, "loan/start")
+        (tmp_path / "loan.old").rename(loan)
+        await looked(6)
+        assert (versions.current.version, versions.faults) == (third, None)
 
-            main.write_text(MAIN + "  start: {menu: {1: {say: 全部, go: n0}}}\n" + MANY)  # and the last leads nowhere
-            await refused(versions, "n5000")
-            assert versions.current.version == third
+        main.write_text(MAIN + "  start: {menu: {1: {say: 全部, go: n0}}}\n" + MANY)  # and the last leads nowhere
+        await refused(versions, "n5000")
+        assert versions.current.version == third
 
-            caller.done.set()
-            call = await asyncio.wait_for(caller.call, 20)
-            assert call.state.version == first, "a call keeps the version it started on"
-            assert call.state.outcome == "hung_up" and "第一版，请按1。" in caller.heard[-6:]
+        caller.done.set()
+        call = await asyncio.wait_for(caller.call, 20)
+        assert call.state.version == first, "a call keeps the version it started on"
+        assert call.state.outcome == "hung_up" and "第一版，请按1。" in caller.heard[-6:]
     assert not [log for log in logs if log["event"] in ("call_failed", "flows_not_read")]
 
 
