@@ -14,7 +14,7 @@ test: $(VENV)/.ready-test real
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-test
-	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
 # The same call through this service and through a hand-written dialplan; under four minutes. Needs root.

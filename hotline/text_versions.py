@@ -57,4 +57,3 @@ def compare(old: Path, new: Path, language: str) -> tuple[list[str], list[Fault]
         return list(keyword_differences(keywords.load(before, None), keywords.load(after, None), language)), []
     except (BadTemplates, BadKeywords) as bad:
         return [], bad.faults
-

@@ -126,9 +126,7 @@ class Receipts:
         self._learn(connection, matched)
         return _Applied(matched, self._note(connection, changes, {row.id: row.status for _, row in matched}))
 
-    def _note(
-        self, connection: Connection, changes: Sequence[Mapping[str, Any]], before: Mapping[str, Status]
-    ) -> bool:
+    def _note(self, connection: Connection, changes: Sequence[Mapping[str, Any]], before: Mapping[str, Status]) -> bool:
         """Let those know who want to be told of a text's new status."""
         climbed = dict(before)
         for each in changes:

@@ -10,7 +10,9 @@ from hotline.server import Hotline, open_hotline
 from hotline.settings import Settings
 
 FLOWS = Path(__file__).parents[1] / "flows"
-ALWAYS = "timetables: {people: {note: 人工服务, every_day: 0:00-24:00}, branches: {note: 网点, every_day: 0:00-24:00}}\n"
+ALWAYS = (
+    "timetables: {people: {note: 人工服务, every_day: 0:00-24:00}, branches: {note: 网点, every_day: 0:00-24:00}}\n"
+)
 
 
 def always_open(home: Path) -> Path:

@@ -57,7 +57,8 @@ class TwilioVoiceSettings(BaseModel):
     )
 
     endpoint: str = Field(
-        "https://api.twilio.com", pattern=r"^https?://[^/?#]+$",
+        "https://api.twilio.com",
+        pattern=r"^https?://[^/?#]+$",
         description="Twilio's REST API: places calls, keeps recordings",
     )
 
@@ -112,4 +113,3 @@ class TwilioVoiceSettings(BaseModel):
                 en = f"no such voice speaks {code}; there are {known}, Google.{code}-..."
                 faults.append((f"voices.{language}", zh, en))
         return faults
-

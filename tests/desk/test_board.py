@@ -133,7 +133,11 @@ async def test_a_wait_goes_on_over_a_restart_of_the_service(asterisk: Asterisk, 
         assert await asyncio.wait_for(over.get(), 5) == "gone"
         found = await rows(engine, 1)
         await second.stop()
-    assert sorted(found) == [("gone", "loan", "", "unknown"), ("talks", "loan", "agent1", ""), ("waits", "loan", "", "")]
+    assert sorted(found) == [
+        ("gone", "loan", "", "unknown"),
+        ("talks", "loan", "agent1", ""),
+        ("waits", "loan", "", ""),
+    ]
 
 
 def recent() -> int:

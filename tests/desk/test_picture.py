@@ -21,8 +21,16 @@ def event(name: str, second: float = 0, **fields: str) -> AmiEvent:
     return AmiEvent(name, told | {"Timestamp": str((BEGIN + timedelta(seconds=second)).timestamp())})
 
 
-def member(agent: str, queue: str = "loan", status: str = "1", *, name: str = "QueueMemberStatus", **more: str) -> AmiEvent:
-    fields = {"Interface": f"PJSIP/{agent}", "Status": status, "Paused": "0", "PausedReason": "", "Membership": "static"}
+def member(
+    agent: str, queue: str = "loan", status: str = "1", *, name: str = "QueueMemberStatus", **more: str
+) -> AmiEvent:
+    fields = {
+        "Interface": f"PJSIP/{agent}",
+        "Status": status,
+        "Paused": "0",
+        "PausedReason": "",
+        "Membership": "static",
+    }
     return event(name, queue=queue, agent=agent, **fields | more)
 
 
@@ -56,7 +64,9 @@ def test_a_call_from_the_queue_to_its_end() -> None:
     assert [visit.call_id for visit in picture.waiting()] == ["c1"]
     assert picture.queue("loan").waiting == 1
 
-    picture = played(event("AgentCalled", 1, queue="loan", call="c1", agent="agent1"), member("agent1", status="3"), before=picture)
+    picture = played(
+        event("AgentCalled", 1, queue="loan", call="c1", agent="agent1"), member("agent1", status="3"), before=picture
+    )
     agent = picture.agents["agent1"]
     assert (agent.state, agent.call_id, agent.since) == ("ringing", "c1", at(1))
 
@@ -75,7 +85,14 @@ def test_a_call_from_the_queue_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("events", "how"),
     [
-        ([event("QueueCallerAbandon", 9, queue="loan", call="c1"), leaves("c1", second=9), event("Hangup", 9.01, call="c1")], "hung_up"),
+        (
+            [
+                event("QueueCallerAbandon", 9, queue="loan", call="c1"),
+                leaves("c1", second=9),
+                event("Hangup", 9.01, call="c1"),
+            ],
+            "hung_up",
+        ),
         ([leaves("c1", second=9), event("Hangup", 60, call="c1")], "chose"),
         ([leaves("c1", second=9)], "chose"),
         ([event("Hangup", 9, call="c1")], "hung_up"),
@@ -168,6 +185,7 @@ def test_not_answered_rings_the_next() -> None:
 
 # the exchange's own account
 
+
 def row(name: str, **fields: str) -> AmiEvent:
     return AmiEvent(name, fields)
 
@@ -244,6 +262,13 @@ def test_any_events_leave_a_whole_picture(events: list[AmiEvent], there: list[st
 
 
 def test_what_cannot_be_read_hurts_nobody() -> None:
-    for name in ("QueueMemberStatus", "QueueCallerJoin", "AgentConnect", "AgentComplete", "Hangup", "QueueMemberRemoved"):
+    for name in (
+        "QueueMemberStatus",
+        "QueueCallerJoin",
+        "AgentConnect",
+        "AgentComplete",
+        "Hangup",
+        "QueueMemberRemoved",
+    ):
         assert after(Picture(), AmiEvent(name, {}), BEGIN)
         assert after(Picture(), AmiEvent(name, {"Timestamp": "soon", "TalkTime": "long", "Status": "x"}), BEGIN)

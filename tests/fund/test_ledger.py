@@ -67,7 +67,13 @@ async def test_the_demo_is_as_large_and_various_as_it_says(ledger: Ledger, readi
     assert len(people) == 1000
     assert len(await rows(reading, "SELECT DWZH FROM hotline_employer")) == 40
     assert {state for _, state, _ in people} == {"01", "02", "03", "04", "05", "06", "99"}
-    assert {state for (state,) in await rows(reading, "SELECT DWZHZT FROM hotline_employer")} >= {"01", "02", "03", "04", "05"}
+    assert {state for (state,) in await rows(reading, "SELECT DWZHZT FROM hotline_employer")} >= {
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+    }
     ages = [TODAY.year - int(str(card)[6:10]) for card, _, _ in people]
     assert min(ages) <= 23 and max(ages) >= 79
     assert all(is_id_card(str(card)) for card, _, _ in people), "a caller may key any of them in"
@@ -161,7 +167,9 @@ async def test_details_of_one_month(ledger: Ledger) -> None:
 
 
 async def test_whom_to_remind(ledger: Ledger) -> None:
-    due = [one.person.account async for page in ledger.due(date(2026, 3, 3), date(2026, 3, 5)) for one in page.occasions]
+    due = [
+        one.person.account async for page in ledger.due(date(2026, 3, 3), date(2026, 3, 5)) for one in page.occasions
+    ]
     assert FIRST.account in due and len(due) == len(set(due))
     overdue = [one.values["overdue_count"] async for page in ledger.overdue() for one in page.occasions]
     assert overdue and all(overdue)
@@ -181,7 +189,11 @@ async def test_nobody_is_written_to_about_no_money(tmp_path: Path) -> None:
     ledger = Ledger(engine, limit_seconds=20)
 
     async def occasions() -> list[int]:
-        searches = (ledger.due(date(2026, 3, 3), date(2026, 3, 5)), ledger.behind("2026-02"), ledger.interest(date(2025, 6, 30)))
+        searches = (
+            ledger.due(date(2026, 3, 3), date(2026, 3, 5)),
+            ledger.behind("2026-02"),
+            ledger.interest(date(2025, 6, 30)),
+        )
         return [len([one async for page in search for one in page.occasions]) for search in searches]
 
     assert all(await occasions())
@@ -193,7 +205,11 @@ async def test_nobody_is_written_to_about_no_money(tmp_path: Path) -> None:
 
 
 async def test_a_ledger_that_is_not_there_or_not_what_was_promised(tmp_path: Path, database_url: str) -> None:
-    for url in (f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}", "postgresql+asyncpg://nobody@127.0.0.1:1/nothing", database_url):
+    for url in (
+        f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}",
+        "postgresql+asyncpg://nobody@127.0.0.1:1/nothing",
+        database_url,
+    ):
         engine = open_database(url, read_only=True)
         ledger = Ledger(engine, limit_seconds=3)
         for question in (ledger.by_phone("13900000001"), ledger.report("balance", "1"), ledger.ready()):

@@ -28,7 +28,21 @@ def test_one_form(raw: str, number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["", " ", "anonymous", "unknown", "+86", "0086", "1" * 33, "9" * 10_000, "１３９００００００１", "139😀", "'; DROP TABLE", "*#06#"]
+    "raw",
+    [
+        "",
+        " ",
+        "anonymous",
+        "unknown",
+        "+86",
+        "0086",
+        "1" * 33,
+        "9" * 10_000,
+        "１３９００００００１",
+        "139😀",
+        "'; DROP TABLE",
+        "*#06#",
+    ],
 )
 def test_nonsense_is_no_number(raw: str) -> None:
     with pytest.raises(NotAPhone):
@@ -44,7 +58,14 @@ def test_a_caller_may_be_called_anything(raw: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "mobile"),
-    [("13900000001", True), ("19900000001", True), ("051185212579", False), ("12329", False), ("+14155550100", False), ("11000000000", False)],
+    [
+        ("13900000001", True),
+        ("19900000001", True),
+        ("051185212579", False),
+        ("12329", False),
+        ("+14155550100", False),
+        ("11000000000", False),
+    ],
 )
 def test_who_can_get_a_text(number: str, mobile: bool) -> None:
     assert is_mobile(number) is mobile

@@ -141,7 +141,9 @@ async def test_what_is_kept_is_argon2id_bound_to_its_account(pins: Pins, engine:
             text("UPDATE pins SET hash = (SELECT hash FROM pins WHERE account = :one) WHERE account = :other"),
             {"one": one, "other": other},
         )
-    assert sorted([await outcome(pins, PIN, caller=None), await outcome(pins, PIN, account="321100999", caller=None)]) == ["ok", "wrong"]
+    assert sorted(
+        [await outcome(pins, PIN, caller=None), await outcome(pins, PIN, account="321100999", caller=None)]
+    ) == ["ok", "wrong"]
 
 
 async def test_tidying_forgets_what_is_over(pins: Pins, engine: AsyncEngine) -> None:

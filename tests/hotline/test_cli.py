@@ -56,7 +56,9 @@ def test_say(kind: str, value: str, spoken: str) -> None:
     assert (done.exit_code, done.output.strip()) == (0, spoken)
 
 
-@pytest.mark.parametrize(("kind", "value"), [("money", "abc"), ("date", "2026-02-30"), ("colour", "red"), ("digits", "1" * 99)])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("money", "abc"), ("date", "2026-02-30"), ("colour", "red"), ("digits", "1" * 99)]
+)
 def test_say_refuses_with_a_reason(kind: str, value: str) -> None:
     done = CliRunner().invoke(main, ["say", kind, value])
     assert done.exit_code != 0 and "应为" in done.output
@@ -84,7 +86,9 @@ def test_try_is_a_telephone(home: Path) -> None:
 def test_try_sends_no_text_but_shows_it_and_says_which_ledger_it_is_on(home: Path) -> None:
     """The provider set is a real one, and cannot be reached: nothing is asked of it, and no row is left to send."""
     keys = "1\n135790#\n1\n5\n000000\n"
-    real = {"HOTLINE_SMS__PROVIDERS": '{"aliyun": {"access_key_id": "x", "access_key_secret": "x", "webhook_secret": "0123456789abcdef0123456789abcdef"}}'}
+    real = {
+        "HOTLINE_SMS__PROVIDERS": '{"aliyun": {"access_key_id": "x", "access_key_secret": "x", "webhook_secret": "0123456789abcdef0123456789abcdef"}}'
+    }
     called = hotline(home, "try", "--caller", "13900000001", "--at", "2026-03-02 10:00", typed=keys, **real)
     assert called.returncode == 0, called.stderr
     ledger, balance, code = called.stderr.splitlines()

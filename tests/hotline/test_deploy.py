@@ -96,7 +96,10 @@ def test_the_service_runs_as_its_image_installs_it(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     environment = os.environ | {"PYTHONPATH": str(site), "HOTLINE_PORT": str(port), "HOTLINE_AGI_PORT": "0"}
     start = [sys.executable, "-P", "-c", "import hotline, sys; from hotline.cli import main; main()", "serve", "--demo"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(start, cwd=work, env=environment, stderr=log) as process:
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(start, cwd=work, env=environment, stderr=log) as process,
+    ):
         try:
             until = time.monotonic() + 60
             while not _ready(port):

@@ -53,7 +53,7 @@ CALLERS = {
     "unknown": "",
     "": "",
     "${SHELL(reboot)}": "",
-    "\'; DROP TABLE calls; --": "",
+    "'; DROP TABLE calls; --": "",
     "<script>alert(1)</script>": "",
     "公积金": "",
     "9" * 300: "",

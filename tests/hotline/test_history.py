@@ -89,7 +89,9 @@ def test_before_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 WORDS = {name: Path(name).read_bytes() for name in ("prompts/sms.yaml", "flows/sms.yaml")}
-OTHERS = WORDS | {"prompts/sms.yaml": WORDS["prompts/sms.yaml"].replace("请回复：YE余额".encode(), "请发送：YE余额".encode())}
+OTHERS = WORDS | {
+    "prompts/sms.yaml": WORDS["prompts/sms.yaml"].replace("请回复：YE余额".encode(), "请发送：YE余额".encode())
+}
 
 
 @pytest.fixture

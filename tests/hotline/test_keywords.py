@@ -74,7 +74,9 @@ async def test_a_running_service_takes_words_up_with_the_menus_that_need_them(fo
         menu.write_text(menu.read_text("utf-8").replace("text: withdrawal_guide", "text: rent_guide"), "utf-8")
         await until(lambda: bool(voice.faults))  # type: ignore[attr-defined]
         assert "rent_guide" in voice.faults.faults[0].tell()  # type: ignore[attr-defined]
-        templates.write_text(good + "  rent_guide: {lane: reply, kind: service, text: 租房提取指南。, life: 2h}\n", "utf-8")
+        templates.write_text(
+            good + "  rent_guide: {lane: reply, kind: service, text: 租房提取指南。, life: 2h}\n", "utf-8"
+        )
         await until(lambda: not voice.faults)  # type: ignore[attr-defined]
         assert text.wanted("rent_guide") == {}.keys() and "rent_guide" in text.templates
         templates.write_text(good, "utf-8")

@@ -54,7 +54,13 @@ def test_a_fault_is_told_in_the_language_that_is_set(
         assert line.startswith("HOTLINE_") and "Value error" not in line and SECRET not in line
 
 
-def test_all_at_once_and_in_chinese_when_the_language_is_wrong_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_all_at_once_and_in_chinese_when_the_language_is_wrong_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     lines = told(monkeypatch, tmp_path, "fr", {"PORT": SECRET, "SMS__LEASE_SECONDS": "5"})
-    assert [line.partition(":")[0] for line in lines] == ["HOTLINE_LANGUAGE", "HOTLINE_PORT", "HOTLINE_SMS__LEASE_SECONDS"]
+    assert [line.partition(":")[0] for line in lines] == [
+        "HOTLINE_LANGUAGE",
+        "HOTLINE_PORT",
+        "HOTLINE_SMS__LEASE_SECONDS",
+    ]
     assert lines[0] == "HOTLINE_LANGUAGE: 应是 zh 或 en"

@@ -64,7 +64,9 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Served, st.just("agent1"), st.integers(0, 9000), after),
     st.builds(Resumed, after),
     st.builds(HungUp, after),
-    st.builds(Started, st.sampled_from(["", "13900000001", "+12125550100"]), after, st.sampled_from(["", *ENTRIES, "x"])),
+    st.builds(
+        Started, st.sampled_from(["", "13900000001", "+12125550100"]), after, st.sampled_from(["", *ENTRIES, "x"])
+    ),
 )
 
 

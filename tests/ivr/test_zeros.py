@@ -48,14 +48,18 @@ def nothing(fields: dict[str, Field]) -> dict[str, Any]:
     return {name: NOUGHT.get(VALUE_TYPES[field.kind], WORDS.get(field.kind, "正常")) for name, field in fields.items()}
 
 
-@pytest.mark.parametrize("name", [name for name, node in FLOW.nodes.items() if isinstance(node, ReportNode)] if FLOW else [])
+@pytest.mark.parametrize(
+    "name", [name for name, node in FLOW.nodes.items() if isinstance(node, ReportNode)] if FLOW else []
+)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_report_of_ours_tells_of_nought(name: str, language: Any) -> None:
     """Only an account's own balance may be no yuan; everything else is said in words, or not at all."""
     assert FLOW
     report = REPORTS[FLOW.nodes[name].report]
     row = [nothing(dict(report.rows))] if report.rows else []
-    state = State(FLOW.version, node=name, turn=name, waiting="answer", language=language, started="2026-03-02T10:00:00+08:00")
+    state = State(
+        FLOW.version, node=name, turn=name, waiting="answer", language=language, started="2026-03-02T10:00:00+08:00"
+    )
     at = datetime(2026, 3, 2, 10, tzinfo=CHINA)
     _, actions = step(FLOW, state, Answered("ok", at, {"values": nothing(dict(report.fields)), "rows": row}))
     told = "\n".join(map(line_of, actions))

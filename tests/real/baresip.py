@@ -48,7 +48,15 @@ def _module_folder() -> Path:
 class Baresip:
     """One telephone; without baresip the test is skipped. `account` is a line of baresip's accounts file; `mouth` is what it says (silence by default)."""
 
-    def __init__(self, folder: Path, account: str, *, address: str = "127.0.0.1", sip_port: int = 0, mouth: audio.Sound | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        account: str,
+        *,
+        address: str = "127.0.0.1",
+        sip_port: int = 0,
+        mouth: audio.Sound | None = None,
+    ) -> None:
         self._sip_port = sip_port
         self.folder, self._account, self._address = folder, account, address
         self._mouth = audio.silence(LONGEST_SECONDS) if mouth is None else mouth
@@ -163,7 +171,9 @@ class Baresip:
                 return True
         return False
 
-    async def __aexit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None
+    ) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -185,7 +195,7 @@ def caller(folder: Path, number: str = "13900000001", **more: Any) -> Baresip:
 def agent(folder: Path, name: str, secret: str, sip_port: int, *, answers: bool = True, **more: Any) -> Baresip:
     """An agent's telephone, registered at Asterisk; it answers by itself unless told otherwise."""
     account = (
-        f'<sip:{name}@127.0.0.1:{sip_port}>;auth_user={name};auth_pass={secret};regint=60;'
+        f"<sip:{name}@127.0.0.1:{sip_port}>;auth_user={name};auth_pass={secret};regint=60;"
         f"audio_codecs=PCMU;answermode={'auto' if answers else 'manual'}"
     )
     return Baresip(folder, account, address="127.0.0.2", **more)

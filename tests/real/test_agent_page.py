@@ -89,9 +89,7 @@ async def telephone_is_there(asterisk: Asterisk) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_who_waits_is_known_before_the_ring_and_a_pause_is_a_pause(
-    exchange: Exchange, tmp_path: Path
-) -> None:
+async def test_who_waits_is_known_before_the_ring_and_a_pause_is_a_pause(exchange: Exchange, tmp_path: Path) -> None:
     running, asterisk = exchange
     telephone = agent(tmp_path / "desk", "agent1", SECRETS["AGENT1_SECRET"], asterisk.sip_port, answers=False)
     phone = caller(tmp_path / "caller")

@@ -170,7 +170,9 @@ async def test_a_lost_service_loses_no_message(
             await phone.press("#")  # the recording goes on in Asterisk; then it finds us gone
         running.start()
         if moment != "hung up":
-            await phone.hears(sound(running, said(PHRASES["message_keep"]["zh"] + PHRASES["press"]["zh"], key=("text", "1"))))
+            await phone.hears(
+                sound(running, said(PHRASES["message_keep"]["zh"] + PHRASES["press"]["zh"], key=("text", "1")))
+            )
             await phone.press("1")
             await running.call_at("people/done")
             await phone.command("hangup")

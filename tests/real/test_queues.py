@@ -71,7 +71,9 @@ def state(name: str, wanted: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def talks_with(name: str, call_id: str) -> Callable[[dict[str, Any]], Any]:
-    return lambda board: [one for one in board["agents"] if (one["name"], one["state"], one["call_id"]) == (name, "talking", call_id)]
+    return lambda board: [
+        one for one in board["agents"] if (one["name"], one["state"], one["call_id"]) == (name, "talking", call_id)
+    ]
 
 
 def waits(queue: str) -> Callable[[dict[str, Any]], Any]:
@@ -146,13 +148,19 @@ async def test_nobody_there_is_told_and_offered_something_else(exchange: Exchang
         newest = await asyncio.to_thread(running.calls)
         # nobody for loans, so everybody's people; nobody there either
         call = await running.call_at("people/unanswered", id=newest[0]["id"])
-        assert [step["node"] for step in call["steps"]][-3:] == ["loan/to_people", "main/to_people", "people/unanswered"]
+        assert [step["node"] for step in call["steps"]][-3:] == [
+            "loan/to_people",
+            "main/to_people",
+            "people/unanswered",
+        ]
         assert visits(running, call["id"]) == []
         await caller.command("hangup")
         await caller.until("CALL_CLOSED")
 
 
-async def test_all_busy_is_told_with_its_choices_and_a_key_works_while_waiting(exchange: Exchange, tmp_path: Path) -> None:
+async def test_all_busy_is_told_with_its_choices_and_a_key_works_while_waiting(
+    exchange: Exchange, tmp_path: Path
+) -> None:
     running, asterisk = exchange
     async with (
         desk(tmp_path, asterisk),

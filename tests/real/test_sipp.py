@@ -52,7 +52,11 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
 
 def bound() -> list[Who]:
     """People who are asked for nothing but the PIN."""
-    return [who for who in everybody() if who.bound and who.pin and not who.special and who.birth.year > 1965 and who.state == "01"]
+    return [
+        who
+        for who in everybody()
+        if who.bound and who.pin and not who.special and who.birth.year > 1965 and who.state == "01"
+    ]
 
 
 def balance_of(who: Who, today: date) -> Utterance:

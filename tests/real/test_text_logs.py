@@ -40,7 +40,9 @@ async def use_everything(running: Running) -> str:
     key = (running.home / "keys" / "demo_api_key").read_text().strip()
     base = f"http://127.0.0.1:{running.port}"
     async with aiohttp.ClientSession(base, headers={"Authorization": f"Bearer {key}"}) as session:
-        begun = await post(session, "/v1/verifications", json={"to": PHONES[1], "purpose": "login", "ip": "203.0.113.77"})
+        begun = await post(
+            session, "/v1/verifications", json={"to": PHONES[1], "purpose": "login", "ip": "203.0.113.77"}
+        )
         (text,) = await shown(session, PHONES[1], 1)
         (code,) = re.findall(r"(?<!\d)\d{6}(?!\d)", text)
         for tried in ("000000", code, code):
@@ -66,7 +68,13 @@ async def test_nothing_personal_is_in_the_log_or_the_metrics(tmp_path: Path) -> 
         metrics = await fetched(f"http://127.0.0.1:{running.port}/metrics")
     log = running.events()
     assert "hotline_open" in log and "sms_outcomes_total" in metrics
-    secrets = [*PHONES, *(f"86{phone}" for phone in PHONES), *TEXTS, "203.0.113.77", *(pin for _, pin in islice(demo.pins(), 3))]
+    secrets = [
+        *PHONES,
+        *(f"86{phone}" for phone in PHONES),
+        *TEXTS,
+        "203.0.113.77",
+        *(pin for _, pin in islice(demo.pins(), 3)),
+    ]
     found = [secret for secret in secrets if secret in log or secret in metrics]
     found += [code] if re.search(rf"(?<!\d){code}(?!\d)", log) or f'"{code}"' in metrics else []
     assert not found

@@ -132,7 +132,9 @@ async def test_strangers_stay_out(api: Caller, authorization: str, status: int, 
 async def test_keys_are_limited_in_what_and_how_fast(api: Caller) -> None:
     key = await api.text.keys.add("app", ["messages"], "10", rate=1, templates=["deposit"])
     api.headers = {"Authorization": f"Bearer {key}"}
-    status, problem = await api.post("/v1/messages", {"to": PHONE, "template": "policy_notice", "params": {"news": "x"}})
+    status, problem = await api.post(
+        "/v1/messages", {"to": PHONE, "template": "policy_notice", "params": {"news": "x"}}
+    )
     assert (status, problem["type"].split(":")[-1]) == (403, "template_not_allowed")
     status, problem = await api.post("/v1/messages", {"to": PHONE, "template": "policy_notice"})
     assert (status, problem["type"].split(":")[-1]) == (429, "too_fast")
@@ -190,7 +192,9 @@ async def test_a_client_decides_on_its_own_dead_letters(api: Caller) -> None:
     outbox = api.text.outbox
     ids = []
     for client in ("hall", "hall", "app"):
-        added = await outbox.add(Message(to=PHONE, text="x", client=client, not_before=datetime(2099, 1, 1, tzinfo=UTC)))
+        added = await outbox.add(
+            Message(to=PHONE, text="x", client=client, not_before=datetime(2099, 1, 1, tzinfo=UTC))
+        )
         ids.append(added.id)
     async with api.text.store.write() as connection:
         dead = {"status": "failed", "due_at": None, "dead_at": outbox.clock()}

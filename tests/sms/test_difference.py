@@ -40,7 +40,9 @@ def test_a_text_a_place_and_a_new_template() -> None:
     assert en[0].startswith("template reply_person: text is now ")
     zh, _ = changed("overdue_count: {kind: number, zero: 无}", "overdue_count: number")
     assert len(zh) == 1 and zh[0].startswith("模板 report_loan: 参数改为") and "overdue_count number zero 无" in zh[0]
-    zh, _ = changed("  reply_person:\n", "  reply_people:\n    lane: reply\n    kind: service\n    text: 您好\n  reply_person:\n")
+    zh, _ = changed(
+        "  reply_person:\n", "  reply_people:\n    lane: reply\n    kind: service\n    text: 您好\n  reply_person:\n"
+    )
     assert zh == ["模板 reply_people: 新增 您好"]
 
 
