@@ -32,7 +32,7 @@ class Statement:
     by an index.
     """
 
-    def __init__(self, name: str, core: Select[Any] | TextualSelect, *, by_key: bool = False) -> None:
+    def __init__(self, name: str, core: Select[*tuple[Any, ...]] | TextualSelect, *, by_key: bool = False) -> None:
         self.name, self.by_key = name, by_key
         self._core = core
         self._compiled: dict[str, _Compiled] = {}
@@ -108,7 +108,10 @@ class _Compiled:
     """The SQL of one kind of database, and how values go in and come out."""
 
     def __init__(
-        self, core: Select[Any] | TextualSelect | Insert | Update, dialect: Dialect, columns: list[str] | None = None
+        self,
+        core: Select[*tuple[Any, ...]] | TextualSelect | Insert | Update,
+        dialect: Dialect,
+        columns: list[str] | None = None,
     ) -> None:
         compiled = core.compile(dialect=dialect, column_keys=columns)
         self.sql = str(compiled)

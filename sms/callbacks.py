@@ -21,10 +21,11 @@ from typing import Any
 
 import aiohttp
 import structlog
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.privacy import Unreadable
+from fund.statements import Statement
 from sms.messages import Status, new_id
 from sms.store import Clock, Store, utc_now
 from sms.tables import api_key, callback, message
@@ -62,9 +63,7 @@ class Listeners:
     def known(self, connection: Connection) -> dict[str, Listener]:
         """By client."""
         if (now := time.monotonic()) > self._read_at + _REMEMBER_SECONDS:
-            columns = (api_key.c.name, api_key.c.callback_url, api_key.c.callback_secret)
-            wanted = select(*columns).where(api_key.c.callback_url != "", api_key.c.revoked_at.is_(None))
-            rows = connection.execute(wanted).all()
+            rows = connection.execute(_LISTENERS).all()
             self._known = {name: each for name, url, sealed in rows if (each := self._open(name, url, sealed))}
             self._read_at = now
         return self._known
@@ -118,6 +117,8 @@ class Callbacks:
 
     async def turn(self) -> int:
         """Tell what is due now; how many were tried."""
+        if not await _NEWS.fetch(self.store.engine, now=self.clock()):
+            return 0
         async with self.store.read() as connection:
             listeners = await connection.run_sync(self.listeners.known)
             if not listeners or (await connection.execute(self._due(listeners).limit(1))).first() is None:
@@ -175,6 +176,17 @@ class Callbacks:
         await connection.execute(update(callback).where(callback.c.id == row.id).values(due_at=again))
         others = (callback.c.client == row.client, callback.c.due_at < again, callback.c.attempt == 0)
         await connection.execute(update(callback).where(*others).values(due_at=again))
+
+
+# Made once: building a statement costs more than running it.
+_LISTENERS = select(api_key.c.name, api_key.c.callback_url, api_key.c.callback_secret).where(
+    api_key.c.callback_url != "", api_key.c.revoked_at.is_(None)
+)
+_NEWS = Statement(
+    "news to tell",
+    select(callback.c.id).where(callback.c.due_at <= bindparam("now"), callback.c.attempt < TRIES).limit(1),
+    by_key=True,
+)
 
 
 def _row(row: Any, now: datetime) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fund.statements import Statement
 from sms.errors import Refused
 from sms.messages import Message, Status, new_id
 from sms.preflight import CHUNK, Chunk, Preflight, Report
@@ -29,6 +30,7 @@ from sms.timing import Day, finished_at
 
 BACKLOG = 2000  # messages of campaigns kept ready in the outbox
 TOGETHER = 10  # chunks of an upload written in one transaction
+_POLL_SECONDS = 0.5  # how soon the work of another process is found
 _STALE = timedelta(hours=6)
 
 State = Literal[
@@ -174,22 +176,23 @@ class Campaigns:
         """Keep the outbox supplied, for ever; cancel to end. Any number of processes may feed."""
         while True:
             self._work.clear()
-            if not await self.step():
-                try:
-                    async with asyncio.timeout(0.5):
-                        await self._work.wait()
-                except TimeoutError:
+            at_work = await _AT_WORK.fetch(self.store.engine)
+            if at_work and await self.step():
+                continue
+            try:
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._work.wait()
+            except TimeoutError:
+                if at_work:
                     await self._finish()
 
     async def step(self) -> bool:
         """Turn one chunk of a running campaign into messages; False when there is none, or enough is waiting."""
-        ready = select(func.count()).where(message.c.lane == "campaign", message.c.due_at.is_not(None))
-        async with self.store.read() as connection:
-            if (await connection.execute(ready)).scalar_one() > BACKLOG - CHUNK:
-                return False
+        if await _ENOUGH.fetch(self.store.engine):
+            return False
         await self.store.calm()
         async with self.store.write() as connection:
-            chunk = (await connection.execute(_next_chunk())).first()
+            chunk = (await connection.execute(_NEXT_CHUNK)).first()
             if chunk is None:
                 return False
             messages = self._messages(chunk)
@@ -294,14 +297,28 @@ class Campaigns:
             last = rows[-1].n
 
 
-def _next_chunk() -> Any:
-    return (
-        select(campaign_chunk, campaign.c.client, campaign.c.template)
-        .join(campaign, campaign.c.id == campaign_chunk.c.campaign)
-        .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
-        .order_by(campaign.c.started_at, campaign_chunk.c.n)
-        .limit(1)
-        .with_for_update(
-            skip_locked=True
-        )  # the campaign as well: a pause waits for the chunk, the next chunk for the pause
-    )
+# Made once: building a statement costs more than running it.
+_AT_WORK = Statement(
+    "campaigns at work",
+    select(campaign.c.id).where(or_(campaign.c.status == "running", campaign.c.status == "checking")).limit(1),
+    by_key=True,
+)
+_ENOUGH = Statement(
+    "enough of campaigns ready",
+    select(message.c.id)
+    .where(message.c.lane == "campaign", message.c.due_at.is_not(None))
+    .order_by(message.c.due_at)
+    .limit(1)
+    .offset(BACKLOG - CHUNK),
+    by_key=True,
+)
+_NEXT_CHUNK = (
+    select(campaign_chunk, campaign.c.client, campaign.c.template)
+    .join(campaign, campaign.c.id == campaign_chunk.c.campaign)
+    .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
+    .order_by(campaign.c.started_at, campaign_chunk.c.n)
+    .limit(1)
+    .with_for_update(
+        skip_locked=True
+    )  # the campaign as well: a pause waits for the chunk, the next chunk for the pause
+)

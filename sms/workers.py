@@ -98,7 +98,7 @@ class Worker:
 
     async def _turn(self) -> int:
         most = min(self.hands - len(self._busy), max(self.router.room(lane) for lane in self.lanes))
-        if most < 1 or self._crowded:
+        if most < 1 or self._crowded or not await self.outbox.due() & set(self.lanes):
             return 0
         self._claimed_at = time.monotonic()
         claimed = await self._claim(min(most, AT_ONCE_NEAR_CODES if self._gently else AT_ONCE))

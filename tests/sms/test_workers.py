@@ -102,6 +102,18 @@ async def test_a_code_without_an_answer_takes_another_way_after_a_while(store: S
         assert b.got[0]["text"] == a.got[0]["text"]  # the same code
 
 
+async def test_looking_for_work_that_is_not_there_takes_nobodys_turn_to_write(store: Store) -> None:
+    async with house(store) as (it, a, _):
+        await it.outbox.add(Message(to="13900000001", text="您好", not_before=NOW + timedelta(seconds=9)))
+        async with store.write(), asyncio.timeout(2):
+            assert await it.outbox.due() == set()
+            assert await it.worker._turn() == 0
+        it.now += timedelta(seconds=9)
+        assert await it.outbox.due() == {"notice"}
+        assert (await it.turn())["status"] == "sent"
+        assert len(a.got) == 1
+
+
 async def test_a_rush_at_the_door_goes_first_but_holds_texts_up_for_no_longer_than_a_second(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
