@@ -40,8 +40,8 @@ class FlowVersions:
 
     current: Flow
 
-    def __init__(self, folder: Path, load: Load, engine: AsyncEngine) -> None:
-        self._folder, self._load, self._engine = folder, load, engine
+    def __init__(self, folder: Path, load: Load, engine: AsyncEngine, *, look_seconds: float = LOOK_SECONDS) -> None:
+        self._folder, self._load, self._engine, self._look_seconds = folder, load, engine, look_seconds
         self._flows: dict[str, Flow] = {}
         self._watch: asyncio.Task[None] | None = None
         self._again = False
@@ -111,7 +111,7 @@ class FlowVersions:
         """Take up a changed folder once it has been still for one look: editors write in several goes."""
         settling = seen
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
             now = self._signature()
             if (now != seen or self._again) and now == settling:
                 seen, self._again = now, False

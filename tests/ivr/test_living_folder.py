@@ -15,10 +15,10 @@ from structlog.typing import EventDict
 from hotline.migrations import upgrade
 from ivr.call import Switchboard
 from ivr.lines.keyboard import KeyboardLine
-from ivr.versions import LOOK_SECONDS, FlowVersions
+from ivr.versions import FlowVersions
 from tests.ivr.test_check import MAIN
 from tests.ivr.test_parked import Kept, Nobody
-from tests.ivr.test_versions import CYCLE, LOAD, changed
+from tests.ivr.test_versions import CYCLE, LOAD, LOOK_SECONDS, changed
 
 GOOD = MAIN + "  start: {menu: {1: {say: 第一版, go: more}}}\n  more: {menu: {2: {say: 再来, go: start}}}\n"
 BETTER = GOOD.replace("第一版", "第二版")
@@ -31,7 +31,7 @@ MANY = "".join(f"  n{n}: {{say: 第{n}句, next: n{n + 1}}}\n" for n in range(50
 async def watched(folder: Path, engine: AsyncEngine) -> AsyncIterator[FlowVersions]:
     (folder / "main.yaml").write_text(GOOD)
     await upgrade(engine)
-    versions = FlowVersions(folder, LOAD, engine)
+    versions = FlowVersions(folder, LOAD, engine, look_seconds=LOOK_SECONDS)
     await versions.start()
     yield versions
     await versions.stop()
@@ -45,7 +45,7 @@ async def looked(times: int = 4) -> None:
 async def refused(versions: FlowVersions, words: str) -> None:
     async with asyncio.timeout(60):
         while not (versions.faults and any(words in fault.tell() for fault in versions.faults.faults)):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
 
 def replaced(path: Path, text: str) -> None:

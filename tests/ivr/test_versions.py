@@ -17,23 +17,24 @@ GOOD = MAIN + "  start: {menu: {1: {say: 第一版, go: agent}}}\n"
 BETTER = GOOD.replace("第一版", "第二版")
 CYCLE = MAIN + "  start: {say: 您好, next: again}\n  again: {say: 再说一遍, next: start}\n"
 LOAD = partial(load, phrases=PHRASES)
+LOOK_SECONDS = 0.05  # how often these look at their folder
 
 
 async def versions_of(folder: Path, engine: AsyncEngine) -> FlowVersions:
     await upgrade(engine)
-    return FlowVersions(folder, LOAD, engine)
+    return FlowVersions(folder, LOAD, engine, look_seconds=LOOK_SECONDS)
 
 
 async def changed(versions: FlowVersions, version: str) -> None:
     async with asyncio.timeout(10):
         while versions.current.version == version:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
 
 async def refused(versions: FlowVersions) -> None:
     async with asyncio.timeout(10):
         while versions.faults is None:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
 
 async def test_a_good_change_is_taken_up_and_the_old_stays_for_its_calls(tmp_path: Path, engine: AsyncEngine) -> None:
