@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from hotline.database import open_database
-from tests.databases import NoPostgres, Postgres, postgres
+from tests.databases import NoPostgres, Postgres, copied, migrate, postgres
 
 REAL = Path(__file__).parent / "real"
 _numbers = itertools.count(1)
@@ -52,23 +52,40 @@ def postgres_server() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file as the migrations leave it: to be copied, which is ten times as fast as to migrate."""
+    path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+    migrate(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: Postgres) -> str:
+    """The name of a PostgreSQL database as the migrations leave it, to be copied."""
+    postgres_server.run("CREATE DATABASE migrated")
+    migrate(postgres_server.url("migrated"))
+    return "migrated"
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Postgres) -> Iterator[str]:
-    """An empty PostgreSQL database, dropped after the test."""
+def sqlite_url(tmp_path: Path, migrated_file: Path) -> str:
+    """A SQLite file with our tables and nothing in them."""
+    return f"sqlite+aiosqlite:///{copied(migrated_file, tmp_path / 'test.db')}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres, migrated_postgres: str) -> Iterator[str]:
+    """A PostgreSQL database with our tables and nothing in them. A test that leaves a connection to it open fails."""
     name = f"test_{next(_numbers)}"
-    postgres_server.run(f"CREATE DATABASE {name}")
+    postgres_server.run(f"CREATE DATABASE {name} TEMPLATE {migrated_postgres} STRATEGY FILE_COPY")
     yield postgres_server.url(name)
-    postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_server.run(f"DROP DATABASE {name}")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database of each engine in turn."""
+    """A fresh database of each engine in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 

@@ -4,16 +4,22 @@ PostgreSQL will not run as root, so under root (CI) it runs as `nobody`, from a 
 cannot reach them. It listens on a Unix socket only and forgets everything at the end.
 """
 
+import asyncio
 import importlib.util
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from hotline.database import open_database
+from hotline.migrations import upgrade
 
 SETTINGS = {  # nothing here has to survive a power cut
     "listen_addresses": "",
@@ -50,6 +56,25 @@ class Postgres:
 
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://postgres@/{database}?host={self.folder}"
+
+
+def migrate(url: str) -> None:
+    """Bring a database to today. In a thread: who asks may have a loop of their own."""
+
+    async def migrated() -> None:
+        engine = open_database(url)
+        await upgrade(engine)
+        await engine.dispose()
+
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, migrated()).result()
+
+
+def copied(made: Path, to: Path) -> Path:
+    """A SQLite file copied, with what still stands in its journal: whoever wrote it may be about to close it."""
+    with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(to)) as copy:
+        source.backup(copy)
+    return to
 
 
 @contextmanager

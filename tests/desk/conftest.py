@@ -11,7 +11,6 @@ from desk.callbacks import CallBacks
 from desk.orders import Orders
 from desk.surveys import Surveys
 from fund.privacy import Privacy
-from hotline.migrations import upgrade
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -50,17 +49,14 @@ def privacy() -> Privacy:
 
 @pytest.fixture
 async def orders(engine: AsyncEngine, privacy: Privacy, clock: Clock) -> Orders:
-    await upgrade(engine)
     return Orders(engine, privacy, weekdays, clock=clock)
 
 
 @pytest.fixture
 async def call_backs(engine: AsyncEngine, privacy: Privacy, clock: Clock) -> CallBacks:
-    await upgrade(engine)
     return CallBacks(engine, privacy, clock=clock)
 
 
 @pytest.fixture
 async def surveys(engine: AsyncEngine, clock: Clock) -> Surveys:
-    await upgrade(engine)
     return Surveys(engine, clock)

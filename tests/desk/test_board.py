@@ -11,7 +11,6 @@ from desk.ami import Ami, Exchange, NotConnected
 from desk.board import Board, Unfit
 from desk.tables import queue_visits
 from desk.visits import Visits
-from hotline.migrations import upgrade
 from tests.desk.exchange import FakeExchange, fake_exchange, link, packet
 
 
@@ -72,7 +71,6 @@ async def rows(engine: AsyncEngine, count: int) -> list[tuple[object, ...]]:
 
 
 async def test_a_call_is_seen_and_written_down(asterisk: Asterisk, engine: AsyncEngine) -> None:
-    await upgrade(engine)
     over: list[str] = []
 
     async def ended(call: str) -> None:
@@ -108,7 +106,6 @@ async def test_a_call_is_seen_and_written_down(asterisk: Asterisk, engine: Async
 
 
 async def test_a_wait_goes_on_over_a_restart_of_the_service(asterisk: Asterisk, engine: AsyncEngine) -> None:
-    await upgrade(engine)
     async with link(asterisk.exchange.port) as ami:
         first = Board(ami, Visits(engine))
         await first.start()
@@ -258,6 +255,5 @@ async def sqlite_engine(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
     from hotline.database import open_database
 
     engine = open_database(sqlite_url)
-    await upgrade(engine)
     yield engine
     await engine.dispose()

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.bulletin import LONGEST_CHARACTERS, BulletinRefused, Bulletins, faults_of
 from hotline.database import open_database
-from hotline.migrations import upgrade
 from tests.desk.conftest import Clock
 
 WORDS = "今天下午系统升级，余额查询暂停到18:00，请稍后再拨。"
@@ -17,7 +16,6 @@ WORDS = "今天下午系统升级，余额查询暂停到18:00，请稍后再拨
 
 @pytest.fixture
 async def bulletins(engine: AsyncEngine, clock: Clock) -> Bulletins:
-    await upgrade(engine)
     return Bulletins(engine, clock)
 
 

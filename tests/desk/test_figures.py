@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.figures import FIGURES, BadPeriod, Figures, Period
 from desk.tables import call_backs, queue_visits, surveys, work_orders
-from hotline.migrations import upgrade
 from ivr.tables import call_steps, calls
 from tests.ivr.golden import BEGIN  # 2026-03-02 10:00, a Monday
 
@@ -72,7 +71,6 @@ def a_call_back(id: str, outcome: str) -> Any:
 
 
 async def filled(engine: AsyncEngine, rows: Mapping[Any, list[Any]]) -> Figures:
-    await upgrade(engine)
     async with engine.begin() as connection:
         for table, values in rows.items():
             for row in values:

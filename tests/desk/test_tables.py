@@ -8,11 +8,9 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.tables import metadata
-from hotline.migrations import upgrade
 
 
 async def test_the_migrations_make_these_tables(engine: AsyncEngine) -> None:
-    await upgrade(engine)
 
     def ours(_: Any, name: str | None, kind: str, *__: object) -> bool:
         return kind != "table" or name in metadata.tables

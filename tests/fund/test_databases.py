@@ -1,4 +1,4 @@
-"""The test databases themselves: real, of both engines, and empty each time."""
+"""The test databases themselves: real, of both engines, and fresh each time."""
 
 import pytest
 from sqlalchemy import text
@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-async def test_each_test_has_an_empty_database(engine: AsyncEngine, turn: int) -> None:
+async def test_each_test_has_a_database_of_its_own(engine: AsyncEngine, turn: int) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE mark (turn integer)"))
         await connection.execute(text("INSERT INTO mark VALUES (:turn)"), {"turn": turn})

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.pins import LIGHT, WITHHELD_AN_HOUR, Pins
 from fund.privacy import Privacy
-from fund.tables import PINS, metadata
+from fund.tables import PINS
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 ACCOUNT, PIN, WRONG, CALLER = "321100123", "135790", "246802", "13900000001"
@@ -20,12 +19,10 @@ PRIVACY = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
 
 
 @pytest.fixture
-async def pins(engine: AsyncEngine) -> AsyncIterator[Pins]:
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+async def pins(engine: AsyncEngine) -> Pins:
     pins = Pins(engine, PRIVACY, cost=LIGHT)
     await pins.seed([(ACCOUNT, PIN), ("321100999", PIN)], AT)
-    yield pins
+    return pins
 
 
 async def outcome(

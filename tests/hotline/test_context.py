@@ -18,7 +18,6 @@ from fund.ledger import Ledger
 from fund.privacy import Privacy
 from hotline.context import Context, Contexts
 from hotline.database import open_database
-from hotline.migrations import upgrade
 from ivr.call import Call
 from ivr.records import CallRecords
 from ivr.state import State
@@ -91,7 +90,6 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def records(engine: AsyncEngine, ledger: Path) -> AsyncIterator[Records]:
-    await upgrade(engine)
     read = open_database(f"sqlite+aiosqlite:///{ledger}", read_only=True)
     yield Records(engine, read)
     await read.dispose()
@@ -186,7 +184,6 @@ async def test_what_is_known_stays_known_until_the_caller_is_forgotten(records: 
 
 
 async def test_a_ledger_that_is_away_leaves_the_rest(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = Records(engine, engine)  # a database without the ledger's views
     await records.call("c1", BOUND, "start", "loan")
     context = await records.of("c1")

@@ -19,7 +19,6 @@ from desk.tables import queue_visits
 from desk.visits import Visits
 from fund.calendar import Calendar, Timetable
 from fund.privacy import Privacy
-from hotline.migrations import upgrade
 from hotline.outbound import Hours, Outbound, callable_at
 from hotline.placing import parsed
 from hotline.placing_exchange import ByExchange
@@ -116,7 +115,6 @@ class Town:
 
 @asynccontextmanager
 async def town(engine: AsyncEngine, clock: Clock, privacy: Privacy, **settings: Any) -> AsyncIterator[Town]:
-    await upgrade(engine)
     call_backs = CallBacks(engine, privacy, clock=clock)
     async with fake_exchange() as exchange:
         asterisk = Asterisk(exchange)

@@ -19,7 +19,6 @@ from hotline import reports
 from hotline.api import reports as reports_api
 from hotline.api.routes import Door, bind
 from hotline.cli import main
-from hotline.migrations import upgrade
 from ivr.tables import calls
 from sms.keys import Keys
 from sms.store import Store
@@ -36,7 +35,6 @@ def keys(engine: AsyncEngine) -> Keys:
 
 
 async def test_figures_over_http(engine: AsyncEngine, keys: Keys) -> None:
-    await upgrade(engine)
     async with engine.begin() as connection:
         await connection.execute(insert(calls), [a_call("1"), a_call("2", "transferred")])
     app = web.Application()

@@ -14,7 +14,6 @@ import ivr.tables
 import sms.tables
 from desk.callbacks import CallBacks
 from fund.privacy import Privacy
-from hotline.migrations import upgrade
 from hotline.rotation import SEALED, rotate
 from hotline.tapes import Tapes
 from ivr.tables import calls
@@ -39,7 +38,6 @@ def test_no_sealed_column_is_forgotten() -> None:
 
 
 async def test_columns_of_every_side_and_recordings(engine: AsyncEngine, tmp_path: Path) -> None:
-    await upgrade(engine)
     old, both, new = (Privacy(PEPPER, keys) for keys in ([OLD], [NEW, OLD], [NEW]))
     await CallBacks(engine, old).ask("13900000001")
     begun = {"id": "c1", "line": "asterisk", "flow_version": "v", "language": "zh", "caller_masked": "", "node": "n"}

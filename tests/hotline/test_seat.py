@@ -23,7 +23,6 @@ from hotline import seat
 from hotline.api import context as context_api
 from hotline.api.routes import Door, bind
 from hotline.context import Contexts
-from hotline.migrations import upgrade
 from hotline.seat import SeatWebhook
 from hotline.settings import Settings, faults_of
 from ivr.call import Call
@@ -66,7 +65,6 @@ async def software() -> AsyncIterator[tuple[Software, str]]:
 
 @pytest.fixture
 async def contexts(engine: AsyncEngine) -> Contexts:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     call = Call(

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.typing import EventDict
 
-from hotline.migrations import upgrade
 from ivr.call import Switchboard
 from ivr.lines.keyboard import KeyboardLine
 from ivr.versions import FlowVersions
@@ -30,7 +29,6 @@ MANY = "".join(f"  n{n}: {{say: 第{n}句, next: n{n + 1}}}\n" for n in range(50
 @asynccontextmanager
 async def watched(folder: Path, engine: AsyncEngine) -> AsyncIterator[FlowVersions]:
     (folder / "main.yaml").write_text(GOOD)
-    await upgrade(engine)
     versions = FlowVersions(folder, LOAD, engine, look_seconds=LOOK_SECONDS)
     await versions.start()
     yield versions

@@ -27,7 +27,6 @@ def a_call(**state: object) -> Call:
 
 
 async def test_a_call_is_resumed_from_its_state(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     first = CallRecords(engine, PRIVACY)
     await first.start()
     call = a_call(person={"kind": "employee", "account": "321100123"}, answers={"month": "2026-03"})
@@ -53,7 +52,6 @@ async def test_a_call_is_resumed_from_its_state(engine: AsyncEngine) -> None:
 
 
 async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     call = a_call()
@@ -75,7 +73,6 @@ async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: 
 
 
 async def test_nothing_personal_is_readable(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     await records.save(a_call(person={"kind": "employee", "account": "321100123"}))
@@ -106,7 +103,6 @@ async def test_a_database_that_is_away_does_not_hold_a_call(tmp_path: Path) -> N
 
 
 async def test_many_calls_at_once(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     many = [a_call() for _ in range(300)]
@@ -119,7 +115,6 @@ async def test_many_calls_at_once(engine: AsyncEngine) -> None:
 
 
 async def test_old_calls_are_removed_with_all_that_belongs_to_them(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     old, new = a_call(), a_call(started=(BEGIN + timedelta(days=10)).isoformat())
@@ -137,7 +132,6 @@ async def test_old_calls_are_removed_with_all_that_belongs_to_them(engine: Async
 
 
 async def test_silences_and_wrong_keys_are_counted_where_they_happened(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     call = a_call()
@@ -163,7 +157,6 @@ async def test_silences_and_wrong_keys_are_counted_where_they_happened(engine: A
 
 
 async def test_who_called_is_kept_sealed_past_the_end(engine: AsyncEngine) -> None:
-    await upgrade(engine)
     records = CallRecords(engine, PRIVACY)
     await records.start()
     call = a_call(person={"kind": "employee", "account": "321100123"})

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from hotline.migrations import upgrade
 from ivr.loader import load
 from ivr.versions import FlowVersions, NoFlow
 from tests.ivr.golden import PHRASES
@@ -20,8 +19,7 @@ LOAD = partial(load, phrases=PHRASES)
 LOOK_SECONDS = 0.05  # how often these look at their folder
 
 
-async def versions_of(folder: Path, engine: AsyncEngine) -> FlowVersions:
-    await upgrade(engine)
+def versions_of(folder: Path, engine: AsyncEngine) -> FlowVersions:
     return FlowVersions(folder, LOAD, engine, look_seconds=LOOK_SECONDS)
 
 
@@ -39,14 +37,14 @@ async def refused(versions: FlowVersions) -> None:
 
 async def test_a_good_change_is_taken_up_and_the_old_stays_for_its_calls(tmp_path: Path, engine: AsyncEngine) -> None:
     (tmp_path / "main.yaml").write_text(GOOD)
-    versions = await versions_of(tmp_path, engine)
+    versions = versions_of(tmp_path, engine)
     await versions.start()
     first = versions.current.version
     (tmp_path / "main.yaml").write_text(BETTER)
     await changed(versions, first)
     await versions.stop()
 
-    other = await versions_of(tmp_path, engine)  # another node, or this one after a restart
+    other = versions_of(tmp_path, engine)  # another node, or this one after a restart
     await other.start()
     old = await other.version(first)
     assert old and old.nodes["main/start"].menu["1"].say == {"zh": "第一版"}
@@ -60,7 +58,7 @@ async def test_a_good_change_is_taken_up_and_the_old_stays_for_its_calls(tmp_pat
 )
 async def test_a_fault_changes_nothing(tmp_path: Path, engine: AsyncEngine, bad: bytes) -> None:
     (tmp_path / "main.yaml").write_text(GOOD)
-    versions = await versions_of(tmp_path, engine)
+    versions = versions_of(tmp_path, engine)
     await versions.start()
     first = versions.current.version
     (tmp_path / "main.yaml").write_bytes(bad)
@@ -75,7 +73,7 @@ async def test_a_fault_changes_nothing(tmp_path: Path, engine: AsyncEngine, bad:
 
 async def test_an_emptied_folder_changes_nothing(tmp_path: Path, engine: AsyncEngine) -> None:
     (tmp_path / "main.yaml").write_text(GOOD)
-    versions = await versions_of(tmp_path, engine)
+    versions = versions_of(tmp_path, engine)
     await versions.start()
     first = versions.current.version
     (tmp_path / "main.yaml").unlink()
@@ -89,14 +87,14 @@ async def test_five_thousand_nodes_are_taken_up(tmp_path: Path, engine: AsyncEng
     after = [*(f"n{n}" for n in range(1, 5000)), "start"]
     many = "".join(f"  n{n}: {{say: 第{n}句, next: {target}}}\n" for n, target in enumerate(after))
     (tmp_path / "main.yaml").write_text(MAIN + "  start: {menu: {1: {say: 全部, go: n0}}}\n" + many)
-    versions = await versions_of(tmp_path, engine)
+    versions = versions_of(tmp_path, engine)
     await versions.start()
     assert len(versions.current.nodes) == 5002
     await versions.stop()
 
 
 async def test_nothing_starts_without_a_good_flow(tmp_path: Path, engine: AsyncEngine) -> None:
-    versions = await versions_of(tmp_path, engine)
+    versions = versions_of(tmp_path, engine)
     with pytest.raises(NoFlow, match=r"main.yaml"):
         await versions.start()
 
@@ -104,7 +102,7 @@ async def test_nothing_starts_without_a_good_flow(tmp_path: Path, engine: AsyncE
 async def test_hours_are_taken_up_with_the_flows_or_refused_with_them(tmp_path: Path, engine: AsyncEngine) -> None:
     (tmp_path / "main.yaml").write_text(GOOD)
     (tmp_path / "hours.yaml").write_text(HOURS)
-    versions = await versions_of(tmp_path, engine)
+    versions = versions_of(tmp_path, engine)
     await versions.start()
     first = versions.current.version
     (tmp_path / "hours.yaml").write_text(HOURS.replace("9:00-12:00", "9:00-25:00"))

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from tests.real.asterisk import REPOSITORY, free_port
-from tests.service import always_open
+from tests.service import always_open, move_into
 
 
 class Running:
@@ -23,6 +23,7 @@ class Running:
 
     def __init__(self, home: Path, **environment: str) -> None:
         self.home, self.port, self.agi_port = home, free_port(), free_port()
+        move_into(home)
         self._environment = {
             "HOTLINE_HOME": str(home),
             "HOTLINE_PORT": str(self.port),

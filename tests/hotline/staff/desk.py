@@ -22,7 +22,6 @@ from hotline.bulletins import sound_of
 from hotline.context import Contexts
 from hotline.desk import Desk
 from hotline.exchange import open_telephones
-from hotline.migrations import upgrade
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from hotline.staff.app import Staff, bind_staff, open_staff
@@ -120,7 +119,6 @@ class Office:
 @asynccontextmanager
 async def office(engine: AsyncEngine, home: Path, **changed: Any) -> AsyncIterator[Office]:
     """Staff pages on this database; `changed` are settings."""
-    await upgrade(engine)
     settings = Settings(_env_file=None, home=home, **changed)  # type: ignore[call-arg]
     staff = open_staff(settings, engine, PRIVACY, cost=LIGHT)
     parts = parts_on(engine, settings)

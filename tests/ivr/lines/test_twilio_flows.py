@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fund.clock import CHINA
 from fund.phone import caller_number
 from hotline.database import open_database
-from hotline.migrations import upgrade
 from hotline.rehearsal import demo_ledger, demo_worlds
 from hotline.tapes import Tapes
 from ivr.actions import LookUp
@@ -64,7 +63,6 @@ async def worlds() -> AsyncIterator[NewWorld]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def database(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_database(sqlite_url)
-    await upgrade(engine)
     yield engine
     await engine.dispose()
 

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hotline.database import open_database
-from hotline.migrations import upgrade
 from hotline.tapes import Tapes
 from ivr import audio
 from ivr.actions import LookUp
@@ -45,7 +44,6 @@ class Desk:
 @pytest.fixture
 async def database(sqlite_url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_database(sqlite_url)
-    await upgrade(engine)
     yield engine
     await engine.dispose()
 
