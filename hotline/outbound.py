@@ -24,7 +24,6 @@ from sms.errors import TryLater
 
 log = structlog.get_logger()
 
-TICK_SECONDS = 2.0
 LEASE_SECONDS = 30.0
 SOON_SECONDS = 30.0  # when to ask again for a line
 DAY = timedelta(days=1)
@@ -74,7 +73,7 @@ def call_id(request: CallBack) -> str:
 
 
 class Outbound:
-    """Places calls and follows them up. `tick` it every `TICK_SECONDS`; `answers` is what the engine may ask."""
+    """Places calls and follows them up. `tick` it every `look_seconds`; `answers` is what the engine may ask."""
 
     def __init__(
         self,

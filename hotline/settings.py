@@ -114,6 +114,7 @@ class OutboundSettings(BaseModel):
     ring_seconds: int = Field(30, ge=5, le=120)
     most_calls: int = Field(10, ge=1, description="placed calls at a time")
     most_a_day: int = Field(3, ge=1, description="call-backs and reminders to one number within 24 hours")
+    look_seconds: float = Field(2, gt=0, description="how often it is looked who is to be called, and how calls ended")
     begin: time = Field(time(8, 30), description="nobody is called before (voice codes are asked for at any hour)")
     end: time = Field(time(20), description="or after")
 

@@ -20,7 +20,7 @@ from hotline.database import open_database
 from hotline.desk import Desk
 from hotline.exchange import Telephones
 from hotline.ground import Ground
-from hotline.outbound import TICK_SECONDS, Outbound, rules_of
+from hotline.outbound import Outbound, rules_of
 from hotline.placing import Carrier
 from hotline.placing_exchange import ByExchange
 from hotline.placing_twilio import ByTwilio
@@ -92,7 +92,7 @@ async def open_voice(
     switchboard = Switchboard(flows, world, records)
     await _open_exchange(stack, telephones, switchboard, live)
     if outbound:
-        _open_outbound(stack, outbound)
+        _open_outbound(stack, outbound, ground.settings.outbound.look_seconds)
     prompts = open_prompts(ground.settings, ground.privacy)
     stack.callback(prompts.close)
     placed = carrier if isinstance(carrier, ByTwilio) else None
@@ -182,11 +182,11 @@ async def _open_exchange(stack: AsyncExitStack, telephones: Telephones, switchbo
     stack.push_async_callback(telephones.stop)
 
 
-def _open_outbound(stack: AsyncExitStack, outbound: Outbound) -> None:
+def _open_outbound(stack: AsyncExitStack, outbound: Outbound, look_seconds: float) -> None:
     """Place calls."""
     outbound.start()
     stack.push_async_callback(outbound.stop)
-    dialler = Housekeeper([Chore("call", TICK_SECONDS, outbound.tick)])
+    dialler = Housekeeper([Chore("call", look_seconds, outbound.tick)])
     dialler.start()
     stack.push_async_callback(dialler.stop)
 

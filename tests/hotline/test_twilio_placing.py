@@ -23,7 +23,8 @@ from tests.service import service
 
 NUMBER, PEOPLE, PHONE, LAND = "+8651112329", "+8651112345678", "13900000001", "051185212579"
 TWILIO = {"account_sid": ACCOUNT, "auth_token": TOKEN, "people": PEOPLE, "number": NUMBER, "speak": "say"}
-ALL_DAY = {"begin": time(0), "end": time(23, 59, 59)}
+LOOK_SECONDS = 0.2  # how often the service looks who is to be called
+ALL_DAY = {"begin": time(0), "end": time(23, 59, 59), "look_seconds": LOOK_SECONDS}
 
 
 class Town:
@@ -48,7 +49,7 @@ class Town:
                     request = await self.call_backs.find(id)
                     assert request
                     return request, tries[-1]
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
 
     async def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         key = (self.running.settings.home / "keys" / "demo_api_key").read_text().strip()
@@ -153,7 +154,7 @@ async def test_who_is_tried_in_vain_is_told_by_text(tmp_path: Path) -> None:
                 async with session.get("/sandbox/messages", params={"to": PHONE}) as reply:
                     if texts := await reply.json():
                         break
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
         at = f"{last.began_at.astimezone(CHINA):%H:%M}"
         assert [f"我们于{at}按您的请求回电，未能接通" in text["text"] for text in texts] == [True]
         found = await here.call_backs.find(request.id)  # type: ignore[assignment]
@@ -227,7 +228,7 @@ async def test_caps_are_the_same_as_on_the_exchange(tmp_path: Path) -> None:
         async with here.phone(first) as phone:
             await phone.post_status("busy")
         await here.settled(first["Url"].split("-")[2])
-        await asyncio.sleep(3)
+        await asyncio.sleep(5 * LOOK_SECONDS)
         assert len(here.api.placed) == 1, "one call a day to one telephone"
 
 
@@ -235,7 +236,7 @@ async def test_nobody_is_called_outside_the_hours(tmp_path: Path) -> None:
     elsewhen = (time(0), time(0, 30)) if china_now().hour else (time(12), time(13))
     async with town(tmp_path, outbound={"begin": elsewhen[0], "end": elsewhen[1]}) as here:
         await here.call_backs.remind(LAND, "提醒", "c")
-        await asyncio.sleep(3)
+        await asyncio.sleep(5 * LOOK_SECONDS)
         assert here.api.placed == []
 
 
@@ -252,7 +253,7 @@ async def test_a_lost_answer_is_no_second_call(tmp_path: Path) -> None:
         here.api.loses_answers = True
         request = (await here.call_backs.ask(PHONE)).request
         async with here.phone(await here.rings()) as phone:
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(5 * LOOK_SECONDS)
             await phone.start()
             await phone.press("2")
             assert phone.over
@@ -276,7 +277,7 @@ async def test_an_end_that_nobody_told_is_looked_up_after_a_restart(tmp_path: Pa
             async with engine.begin() as connection:
                 await connection.execute(update(call_backs).values(lease_until=long_ago))
                 await connection.execute(update(twilio_placed).values(seen_at=long_ago))
-            await asyncio.sleep(3)
+            await asyncio.sleep(5 * LOOK_SECONDS)
             assert (await back.call_backs.tries(request.id))[0].outcome == "", "it is still up"
             again.states[placed["Sid"]] = "busy"
             async with engine.begin() as connection:
