@@ -55,7 +55,7 @@ def of_parts(total: int, parts: Mapping[int, Status]) -> Status:
     return "sent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: freezing one costs as much as all else in making it
 class Message:
     """One text to one number, ready to be queued. `text` is without the signature, which is added once, at the edge."""
 

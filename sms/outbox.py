@@ -7,7 +7,7 @@ A row is `sending` only while a living worker holds its lease; after a crash it 
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,7 +54,7 @@ class Added:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Message
 class Claimed:
     """A message in a worker's hands. Its row says `sending` (or still `unknown`, for a code on its second way)."""
 
@@ -76,7 +76,7 @@ class Claimed:
     declined: bool = False  # they turned this kind of notice off, perhaps after it was queued
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Message
 class Outcome:
     """What a worker has to say about a claimed message."""
 
@@ -103,27 +103,35 @@ class Outbox:
         self.listeners = Listeners(store, clock)
         self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
         self.accepted: list[Accepted] = []
-        self.add = GroupCommit(self.add_many, lambda: TOGETHER_NEAR_CODES if store.codes_about else TOGETHER)
+        self._adding = GroupCommit(self._store_rows, lambda: TOGETHER_NEAR_CODES if store.codes_about else TOGETHER)
         self.record = GroupCommit(self._record_many)
         self._insert = Rows(store.insert_new(message), _INSERTED)
 
-    async def add_many(self, messages: Sequence[Message]) -> list[Added]:
-        """Store messages in one transaction. Two with one client and key (or one `once`) are one message."""
-        now = self.clock()
-        rows = [self._row(each, now) for each in messages]  # sealed before the transaction begins
-        async with self.store.write() as connection:
-            results = await connection.run_sync(self._add, rows)
-        self.announce(messages)
-        return results
+    async def add(self, message: Message) -> Added:
+        """Store a message. Two with one client and key (or one `once`) are one message."""
+        return (await self.add_all([message]))[0]
+
+    async def add_all(self, messages: Sequence[Message]) -> Sequence[Added]:
+        """Store messages together, or none of them. Sealed here: meanwhile others are being written."""
+        return await self._adding.all(self._rows(messages))
 
     async def add_within(self, connection: AsyncConnection, messages: Sequence[Message]) -> list[Added]:
-        """`add_many` as part of a larger transaction; call `announce` after its commit."""
-        now = self.clock()
-        return await connection.run_sync(self._add, [self._row(each, now) for each in messages])
+        """`add_all` as part of a larger transaction; call `announce` after its commit."""
+        return await connection.run_sync(self._add, self._rows(messages))
+
+    @property
+    def rush(self) -> bool:
+        """Whether more texts than fit into one transaction were waiting to be stored just now."""
+        return self._adding.rush
+
+    async def _store_rows(self, rows: Sequence[dict[str, Any]]) -> list[Added]:
+        async with self.store.write() as connection:
+            added = await connection.run_sync(self._add, rows)
+        self._wake({row["lane"] for row in rows})
+        return added
 
     def _add(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Added]:
-        done = self._insert.run(connection, rows)
-        there = {} if done.rowcount == len(rows) else _already_there(connection, rows)
+        there = {} if self._insert.run(connection, rows) == len(rows) else _already_there(connection, rows)
         if not self.store.sqlite:
             for lane in {row["lane"] for row in rows}:
                 connection.exec_driver_sql(f"NOTIFY outbox, '{lane}'")
@@ -131,9 +139,16 @@ class Outbox:
 
     def announce(self, messages: Sequence[Message]) -> None:
         """Wake this process's workers for the lanes of `messages`."""
-        for lane in {each.lane for each in messages}:
+        self._wake({each.lane for each in messages})
+
+    def _wake(self, lanes: Iterable[Lane]) -> None:
+        for lane in lanes:
             for told in self.added:
                 told(lane)
+
+    def _rows(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        now = self.clock()
+        return [self._row(each, now) for each in messages]
 
     def _row(self, each: Message, now: datetime) -> dict[str, Any]:
         body = {"to": each.to, "text": each.text, "signature": each.signature, "params": dict(each.params)}

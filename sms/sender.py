@@ -17,7 +17,7 @@ from sms.settings import TextSettings
 from sms.templates import Template, Templates
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Message
 class Wish:
     """A text somebody wants sent. `params` are typed by the template; times are aware."""
 
@@ -52,7 +52,7 @@ class Sender:
 
     async def queue_all(self, messages: Sequence[Message]) -> Sequence[Added]:
         """Queue composed texts together, or none of them."""
-        added = await self.outbox.add.all(messages)
+        added = await self.outbox.add_all(messages)
         for message, each in zip(messages, added, strict=True):
             metrics.of(metrics.REPEATS if each.duplicate else metrics.ADDED, message.lane, message.template).inc()
         return added

@@ -75,7 +75,7 @@ Index(
     sqlite_where=message.c.provider_ref.is_not(None),
     postgresql_where=message.c.provider_ref.is_not(None),
 )
-Index("message_to", message.c.to_hash, message.c.created_at)
+Index("message_to", message.c.to_hash)
 Index(
     "message_campaign",
     message.c.campaign,

@@ -112,7 +112,7 @@ class Worker:
     def _crowded(self) -> bool:
         """Whoever hands texts over in a rush waits for an answer; what is on the disk does not mind a second."""
         waited = time.monotonic() - self._claimed_at
-        return "code" not in self.lanes and self.outbox.add.rush and waited < DOOR_SECONDS
+        return "code" not in self.lanes and self.outbox.rush and waited < DOOR_SECONDS
 
     @property
     def _gently(self) -> bool:

@@ -17,7 +17,7 @@ from sms.errors import NotSent, OutcomeUnknown, Refused
 from sms.messages import Lane, Status
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Message
 class Outgoing:
     """One text as a provider is given it."""
 

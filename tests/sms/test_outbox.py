@@ -112,13 +112,13 @@ async def test_one_bad_row_takes_nobody_down(outbox: Outbox, store: Store) -> No
 
 
 async def test_a_list_is_stored_together_or_not_at_all(outbox: Outbox, store: Store) -> None:
-    bad = outbox.add.all([text(1), Message(to="13900000002", text="x", client=None)])  # type: ignore[arg-type]
-    results = await asyncio.gather(bad, outbox.add.all([text(3), text(4)]), outbox.add(text(5)), return_exceptions=True)
+    bad = outbox.add_all([text(1), Message(to="13900000002", text="x", client=None)])  # type: ignore[arg-type]
+    results = await asyncio.gather(bad, outbox.add_all([text(3), text(4)]), outbox.add(text(5)), return_exceptions=True)
     assert isinstance(results[0], Exception)
     assert {row["to_masked"] for row in await rows(store)} == {"*******0003", "*******0004", "*******0005"}
 
 
 async def test_a_list_may_hold_the_same_twice(outbox: Outbox) -> None:
-    first, again, other = await outbox.add.all([text(1, key="a"), text(1, key="a"), text(2, key="b")])
+    first, again, other = await outbox.add_all([text(1, key="a"), text(1, key="a"), text(2, key="b")])
     assert (first.duplicate, again.duplicate, other.duplicate) == (False, True, False)
     assert again.id == first.id != other.id

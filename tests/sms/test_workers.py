@@ -228,6 +228,6 @@ async def test_looking_for_a_code_leaves_other_texts_to_go_many_at_a_time(store:
             Worker(lanes, it.outbox, it.router, it.worker.rules, random.Random(1)) for lanes in (LANES[:1], LANES[1:])
         )
         assert await codes._turn() == 0
-        await it.outbox.add.all([Message(to=f"139000000{n:02}", text="x") for n in range(40)])
+        await it.outbox.add_all([Message(to=f"139000000{n:02}", text="x") for n in range(40)])
         assert await others._turn() > AT_ONCE_NEAR_CODES
         await asyncio.gather(*others._busy)
