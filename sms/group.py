@@ -18,15 +18,19 @@ class GroupCommit(Generic[Item, Result]):
     """`await group(item)` returns its result once the transaction that holds it is on the disk.
 
     `await group.all(items)` does so for several, which are written together or not at all. `write` is given the items
-    of one transaction, about `most()` of them, and returns as many results. What the database refuses takes nobody else
-    down with it: whoever shared the transaction is then written apart.
+    of one transaction, about `most()` of them that gathered within `pause_seconds`, and returns as many results. What
+    the database refuses takes nobody else down with it: whoever shared the transaction is then written apart.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: Callable[[], int] = lambda: 200
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        most: Callable[[], int] = lambda: 200,
+        pause_seconds: float = 0.0,
     ) -> None:
         self._write = write
         self._most = most
+        self._pause_seconds = pause_seconds
         self._waiting: list[_Waiting[Item, Result]] = []
         self._writer: asyncio.Task[None] | None = None
         self._behind_at = float("-inf")
@@ -54,6 +58,8 @@ class GroupCommit(Generic[Item, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if self._pause_seconds:
+                    await asyncio.sleep(self._pause_seconds)
                 await self._commit(self._next())
         finally:
             self._writer = None

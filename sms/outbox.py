@@ -43,6 +43,7 @@ from sms.tables import message, message_part, number, opt_out
 DEFAULT_LIFE = timedelta(days=2)
 TOGETHER = 1000  # texts added in one transaction
 TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
+RECORD_SECONDS = 0.01  # for which answers of providers gather before they are written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Outbox:
         self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
         self.accepted: list[Accepted] = []
         self._adding = GroupCommit(self._store_rows, lambda: TOGETHER_NEAR_CODES if store.codes_about else TOGETHER)
-        self.record = GroupCommit(self._record_many)
+        self.record = GroupCommit(self._record_many, pause_seconds=RECORD_SECONDS)
         self._insert = Rows(store.insert_new(message), _INSERTED)
 
     async def add(self, message: Message) -> Added:
@@ -125,8 +126,7 @@ class Outbox:
         return self._adding.rush
 
     async def _store_rows(self, rows: Sequence[dict[str, Any]]) -> list[Added]:
-        async with self.store.write() as connection:
-            added = await connection.run_sync(self._add, rows)
+        added = await self.store.transact(self._add, rows)
         self._wake({row["lane"] for row in rows})
         return added
 
@@ -192,8 +192,7 @@ class Outbox:
 
     async def claim(self, lanes: Sequence[Lane], most: int, lease_seconds: float) -> list[Claimed]:
         """Up to `most` due messages, of the first lanes first, marked `sending` until the lease runs out."""
-        async with self.store.write() as connection:
-            rows, learned, declined = await connection.run_sync(_claim, lanes, most, self.clock(), lease_seconds)
+        rows, learned, declined = await self.store.transact(_claim, lanes, most, self.clock(), lease_seconds)
         claimed = [self._open(row, learned.get(row.to_hash, row.operator), row.id in declined) for row in rows]
         for row, opened in zip(rows, claimed, strict=True):
             if opened is None:
@@ -225,8 +224,7 @@ class Outbox:
         )
 
     async def _record_many(self, outcomes: Sequence[Outcome]) -> list[None]:
-        async with self.store.write() as connection:
-            news = await connection.run_sync(self._write_down, outcomes, self.clock())
+        news = await self.store.transact(self._write_down, outcomes, self.clock())
         if news:
             self.listeners.wake.set()
         with_refs = [each for each in outcomes if each.refs]

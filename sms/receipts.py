@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Case, ColumnElement, Connection, Table, bindparam, case, delete, insert, or_, select, update
 
-from fund.statements import Rows
+from fund.statements import Rows, Statement
 from sms import metrics
 from sms.callbacks import Listeners
 from sms.group import GroupCommit
@@ -59,16 +59,11 @@ class Receipts:
 
     async def match(self, refs: Sequence[str]) -> None:
         """Apply the waiting receipts of these provider references, and forget them."""
-        if not refs or not await self._waits(refs):
+        if not refs or not await _ANY_WAITING.fetch(self.store.engine):  # hardly ever
             return
         async with self.store.write() as connection:
             applied = await connection.run_sync(self._match, refs)
         self._tell(applied)
-
-    async def _waits(self, refs: Sequence[str]) -> bool:
-        """Whether any receipt of these waits; hardly ever, so that nobody's turn to write is taken for it."""
-        async with self.store.read() as connection:
-            return (await connection.execute(_WAITING, {"refs": list(refs)})).first() is not None
 
     async def sweep(self) -> None:
         """Match whatever still waits, and drop what has waited too long; for the housekeeper."""
@@ -200,6 +195,7 @@ _CLIMB_PART = Rows(
     )
     .values(status=bindparam("news"))
 )
+_ANY_WAITING = Statement("receipts that wait", select(receipt.c.id).limit(1), by_key=True)
 _WAITING = select(receipt).where(receipt.c.ref.in_(bindparam("refs", expanding=True)))
 _FACTS = (message.c.id, message.c.lane, message.c.operator, message.c.to_hash, message.c.status)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,6 +15,7 @@ from fund.privacy import Privacy
 from sms.writer import Writer
 
 Clock = Callable[[], datetime]
+_Result = TypeVar("_Result")
 _ABOUT_SECONDS = 5.0
 PATIENCE_SECONDS = 0.1  # how long a campaign waits behind codes at each step
 
@@ -95,6 +96,14 @@ class Store:
             return
         async with self.engine.begin() as connection:
             yield connection
+
+    async def transact(self, work: Callable[..., _Result], *given: Any) -> _Result:
+        """`work(connection, *given)`, a whole transaction by itself: on SQLite one trip to the writer's thread."""
+        if self._writer is not None:
+            async with self._writer.transaction() as transaction:
+                return await transaction.finish(work, *given)
+        async with self.engine.begin() as connection:
+            return await connection.run_sync(work, *given)
 
     def insert_new(self, table: Table) -> Any:
         """`INSERT` that leaves alone what is already there."""

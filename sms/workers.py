@@ -28,7 +28,8 @@ POLL_SECONDS = 0.5  # how soon work is found that nobody announced: another proc
 AT_ONCE = 400  # texts of one claim
 AT_ONCE_NEAR_CODES = 16  # while codes are about: one that comes now waits until they are on the wire
 DOOR_SECONDS = 1.0  # how long texts on the disk wait while many at the door want to get there
-PACE_SECONDS = 0.02  # between two claims of other texts: a claim of one costs as much as a claim of fifty
+PACE_SECONDS = 0.02  # between two claims of other texts, as long as there are as many as were asked for
+GATHER_SECONDS = 0.1  # and when there were fewer: a claim of one costs as much as a claim of fifty
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._claimed_at = 0.0
+        self._more = False  # the last claim found as many as it asked for
 
     def start(self) -> None:
         self.outbox.added.append(self.wake)
@@ -101,7 +103,9 @@ class Worker:
         if most < 1 or self._crowded or not await self.outbox.due() & set(self.lanes):
             return 0
         self._claimed_at = time.monotonic()
-        claimed = await self._claim(min(most, AT_ONCE_NEAR_CODES if self._gently else AT_ONCE))
+        most = min(most, AT_ONCE_NEAR_CODES if self._gently else AT_ONCE)
+        claimed = await self._claim(most)
+        self._more = len(claimed) == most
         tasks = [asyncio.create_task(self._deliver(message)) for message in claimed]
         self._busy.update(tasks)
         for task in tasks:
@@ -123,7 +127,7 @@ class Worker:
         if self._gently and self._busy:
             await asyncio.wait(self._busy, timeout=PACE_SECONDS)
         else:
-            await asyncio.sleep(PACE_SECONDS)
+            await asyncio.sleep(PACE_SECONDS if self._more else GATHER_SECONDS)
 
     async def _claim(self, most: int) -> list[Claimed]:
         """Codes make everybody else wait; everybody else waits."""

@@ -61,7 +61,7 @@ class Writer:
             else:
                 self._unflushed.append(flushed)
             finally:
-                await asyncio.shield(self._flush_if_last())
+                await asyncio.shield(self._flush_if_last(transaction))
         finally:
             self._turn.release()
         await flushed
@@ -84,19 +84,22 @@ class Writer:
         """`work`, in the writer's thread, after whatever it is doing."""
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def _flush_if_last(self) -> None:
-        if self._coming and not self.in_a_hurry and len(self._unflushed) < MOST_TOGETHER:
-            return  # the next one's turn comes at once, and then it is the next one's business
+    async def _flush_if_last(self, transaction: "Transaction | None" = None) -> None:
+        if transaction is None or not transaction.flushed:
+            if not self.flushes_now:
+                return
+            fault = await self.in_thread(self.commit)  # even for nobody: what was undone still holds the lock
+        else:
+            fault = transaction.fault
         waiting, self._unflushed = self._unflushed, []
-        try:  # even for nobody: what was undone still holds the lock that other processes wait for
-            await self.in_thread(self._commit)
-        except Exception as fault:
-            for each in waiting:
-                if not each.done():
-                    each.set_exception(fault)
         for each in waiting:
             if not each.done():
-                each.set_result(None)
+                each.set_exception(fault) if fault else each.set_result(None)
+
+    @property
+    def flushes_now(self) -> bool:
+        """Else the next one's turn comes at once, and then it is the next one's business."""
+        return not self._coming or self.in_a_hurry or len(self._unflushed) >= MOST_TOGETHER
 
     # in the thread
 
@@ -111,13 +114,16 @@ class Writer:
         self._connection.exec_driver_sql("SAVEPOINT transaction_of_one")
         return self._connection
 
-    def _commit(self) -> None:
+    def commit(self) -> Exception | None:
+        """All that was written since the last time, onto the disk; or why none of it is there."""
         if self._connection is not None and self._connection.in_transaction():
             try:
                 self._connection.commit()
-            except Exception:
+            except Exception as fault:
                 self._connection.rollback()
-                raise
+                self._connection.connection.rollback()  # SQLAlchemy believes that there is nothing left to undo
+                return fault
+        return None
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -132,6 +138,8 @@ class Transaction:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._connection: Connection | None = None  # once the first statement has begun it
+        self.flushed = False  # or was tried to be: `fault`
+        self.fault: Exception | None = None
 
     async def execute(self, statement: Executable, values: Any = None) -> Any:
         """As SQLAlchemy's, with all rows fetched."""
@@ -141,6 +149,16 @@ class Transaction:
         """As SQLAlchemy's: any number of statements in one trip to the thread."""
         return await self._writer.in_thread(lambda: work(self._begun(), *given))
 
+    async def finish(self, work: Callable[..., Result], *given: Any) -> Result:
+        """`run_sync` of what is the end of it, and perhaps the beginning: the flush is part of the same trip."""
+        return await self._writer.in_thread(lambda: self._finish(work, *given))
+
+    def _finish(self, work: Callable[..., Result], *given: Any) -> Result:
+        result = work(self._begun(), *given)
+        if self._writer.flushes_now:
+            self.flushed, self.fault = True, self._writer.commit()
+        return result
+
     def _begun(self) -> Connection:
         if self._connection is None:
             self._connection = self._writer.begin()
@@ -148,7 +166,7 @@ class Transaction:
 
     def undo(self) -> None:
         """In the thread: back to where it began, and nobody else's work with it."""
-        if self._connection is not None:
+        if self._connection is not None and not self.flushed:
             self._connection.exec_driver_sql("ROLLBACK TO transaction_of_one")
 
 

@@ -59,6 +59,44 @@ async def test_one_that_fails_takes_nobody_down_with_it(writer: Writer, opened: 
     assert on_disk(opened) == [0, 7, 100, 101]
 
 
+async def whole(writer: Writer, *ids: int) -> None:
+    async with writer.transaction() as transaction:
+        await transaction.finish(lambda connection: [connection.execute(insert(THING).values(id=id)) for id in ids])
+
+
+async def test_one_that_is_a_single_piece_of_work_is_on_the_disk_or_not_at_all(
+    writer: Writer, opened: AsyncEngine
+) -> None:
+    each = [
+        whole(writer, 0),
+        add(writer, 1),
+        whole(writer, 2, 0),
+        whole(writer, 3),
+        add(writer, 4, 3),
+        whole(writer, 5),
+    ]
+    done = await asyncio.gather(*each, return_exceptions=True)
+    assert [type(fault) for fault in done if fault] == [IntegrityError] * 2
+    assert on_disk(opened) == [0, 1, 3, 5]
+    await whole(writer, 6)
+    assert on_disk(opened) == [0, 1, 3, 5, 6]
+
+
+async def test_a_flush_that_fails_is_told_to_all_who_shared_it(writer: Writer, opened: AsyncEngine) -> None:
+    await whole(writer, 0)
+
+    def refuse(_: object) -> None:
+        raise OSError("the disk is full")
+
+    event.listen(writer._engine, "commit", refuse)
+    done = await asyncio.gather(add(writer, 1), whole(writer, 2), whole(writer, 3), return_exceptions=True)
+    assert [type(fault) for fault in done] == [OSError] * 3
+    assert on_disk(opened) == [0]
+    event.remove(writer._engine, "commit", refuse)
+    await whole(writer, 4)
+    assert on_disk(opened) == [0, 4]
+
+
 async def test_many_at_once_share_a_flush(writer: Writer, opened: AsyncEngine) -> None:
     flushes = 0
 
