@@ -2,14 +2,17 @@
 
 SQLAlchemy opens the connections and says how (its events set the pragmas); then they leave its pool for good, because
 taking one from there and giving it back costs more than most statements. Writers take turns in SQLite anyway, so all
-of them share one connection; readers have a few, so that a long page of one look-up holds no other up. A row that is
-found by its key is read in place: that takes a tenth of what changing threads costs.
+of them share one connection; readers have a few, so that a long page of one look-up holds no other up. What takes no
+time is done in place, for a tenth of what changing threads costs: a row is found by its key, or a few rows are changed
+where SQLite does not wait for the disk. Where it has to wait after all, for a lock or a disk, a thread does.
 """
 
 import sqlite3
 import time
-from asyncio import CancelledError, Lock
+from asyncio import CancelledError, Lock, Task, create_task
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, event
@@ -18,10 +21,17 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 READERS = 3
 GLANCE_SECONDS = 0.01
+SULK_SECONDS = 1.0  # after a change that took longer than a glance, others are made in a thread for so long
+NOTES = 200  # changes in place between two checkpoints, which wait for the disk; a few pages each
 LOOK_EVERY = 10_000  # SQLite's instructions between two looks whether somebody still waits
+NORMAL = 1  # PRAGMA synchronous: only a checkpoint waits for the disk
 
 _Result = TypeVar("_Result")
 _Work = Callable[[sqlite3.Connection], _Result]
+
+
+class NotNow(Exception):
+    """It cannot be done in place this moment."""
 
 
 class _Job(Generic[_Result]):
@@ -60,11 +70,6 @@ class _Lane:
         self._driver: Any = None  # an aiosqlite.Connection
         self._opening = Lock()
         self.waiting = 0
-
-    @property
-    def connection(self) -> Any:
-        """SQLite's own, once it is open."""
-        return self._driver and self._driver._conn
 
     async def run(self, work: _Work[_Result]) -> _Result:
         self.waiting += 1
@@ -105,9 +110,22 @@ class _Lane:
             await driver.close()
 
 
-def _impatient(connection: sqlite3.Connection) -> sqlite3.Connection:
+@dataclass
+class _Here:
+    """The connection for what is done in place."""
+
+    connection: sqlite3.Connection
+    changes: bool  # whether anything may be changed there
+    until_checkpoint: int = NOTES
+    sulks_until: float = 0.0
+
+
+def _impatient(connection: sqlite3.Connection) -> _Here:
     connection.execute("PRAGMA busy_timeout=0")
-    return connection
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    (queries,) = connection.execute("PRAGMA query_only").fetchone()
+    return _Here(connection, changes=synchronous <= NORMAL and not queries)
 
 
 class Lanes:
@@ -116,7 +134,9 @@ class Lanes:
     def __init__(self, engine: Engine) -> None:
         self._writing = _Lane(engine)
         self._reading = [_Lane(engine) for _ in range(READERS)]
-        self._here = _Lane(engine)
+        self._lane_here = _Lane(engine)
+        self._here: _Here | None = None
+        self._checkpoint: Task[None] | None = None
         self._slow: set[str] = set()  # statements that took longer than a glance: an index is missing
         event.listen(engine, "engine_disposed", self._close, once=True)
 
@@ -130,10 +150,10 @@ class Lanes:
         Raises whatever SQLite raises.
         """
         if sql not in self._slow:
-            connection = self._here.connection or await self._here.run(_impatient)
+            here = self._here or await self._open_here()
             began = time.perf_counter()
             try:
-                rows: list[Any] = connection.execute(sql, arguments).fetchall()
+                rows: list[Any] = here.connection.execute(sql, arguments).fetchall()
                 return rows
             except sqlite3.OperationalError:
                 pass
@@ -146,9 +166,53 @@ class Lanes:
         """Work that is committed at its end, all of it or nothing. Raises whatever SQLite raises."""
         return await self._writing.run(work)
 
+    async def note(self, work: _Work[_Result]) -> _Result:
+        """The same for a change of a few rows, found by their keys: made in place where that takes no time."""
+        if self._here is None:
+            await self._open_here()
+        try:
+            return self.note_now(work)
+        except NotNow:
+            return await self.write(work)
+
+    def note_now(self, work: _Work[_Result]) -> _Result:
+        """The same without a wait. Raises `NotNow`, and then nothing was changed."""
+        here = self._here
+        if here is None or not here.changes or self._writing.waiting or time.perf_counter() < here.sulks_until:
+            raise NotNow
+        began = time.perf_counter()
+        try:
+            result = work(here.connection)
+            here.connection.commit()
+        except sqlite3.OperationalError as fault:  # somebody else writes, or worse: a thread has the time to find out
+            here.connection.rollback()
+            raise NotNow from fault
+        except BaseException:
+            here.connection.rollback()
+            raise
+        self._count(here, time.perf_counter() - began)
+        return result
+
+    def _count(self, here: _Here, seconds: float) -> None:
+        if seconds > GLANCE_SECONDS:
+            here.sulks_until = time.perf_counter() + SULK_SECONDS
+        here.until_checkpoint -= 1
+        if here.until_checkpoint <= 0 and (self._checkpoint is None or self._checkpoint.done()):
+            here.until_checkpoint = NOTES
+            self._checkpoint = create_task(self._move_on())
+
+    async def _move_on(self) -> None:
+        with suppress(sqlite3.Error):  # the next one tries again
+            await self.write(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+
+    async def _open_here(self) -> _Here:
+        self._here = await self._lane_here.run(_impatient)
+        return self._here
+
     def _close(self, engine: Engine) -> None:
         _lanes.pop(engine, None)
-        for lane in (self._here, self._writing, *self._reading):
+        self._here = None
+        for lane in (self._lane_here, self._writing, *self._reading):
             await_only(lane.close())  # `AsyncEngine.dispose` runs this in a greenlet
 
 

@@ -110,6 +110,7 @@ _TRY = Statement(
         PIN_TRIES.c.tries,
         PINS.c.hash,
     ),
+    by_key=True,
 )
 _COUNTS = Statement(
     "pin lock",
@@ -119,6 +120,7 @@ _COUNTS = Statement(
         PIN_TRIES.c.tries,
         PIN_TRIES.c.until,
     ),
+    by_key=True,
 )
 # What is given back must not leave a count as if its lock had just begun: then it is remembered a little shorter.
 _RIGHT = Statement(
@@ -132,6 +134,7 @@ _RIGHT = Statement(
         """,
         PIN_TRIES.c.subject,
     ),
+    by_key=True,
 )
 _OFFER = Statement(
     "pin offer",
@@ -143,6 +146,7 @@ _OFFER = Statement(
         """,
         PIN_OFFERS.c.account,
     ),
+    by_key=True,
 )
 _TAKE_OFFER = Statement(
     "pin confirm",
@@ -151,6 +155,7 @@ _TAKE_OFFER = Statement(
         PIN_OFFERS.c.hash,
         PIN_OFFERS.c.expires_at,
     ),
+    by_key=True,
 )
 _SET = Statement(
     "pin set",
@@ -162,6 +167,7 @@ _SET = Statement(
         """,
         PINS.c.account,
     ),
+    by_key=True,
 )
 
 

@@ -19,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from fund.lanes import Lanes, lanes_of
+from fund.lanes import Lanes, NotNow, lanes_of
+
+FEW_ROWS = 100  # what SQLite writes in about a millisecond
 
 Row = dict[str, Any]
 _Result = TypeVar("_Result")
@@ -32,8 +34,8 @@ BLOCKS = (64, 8)  # rows of one insert on SQLite; what is left goes one by one
 class Statement:
     """A Core statement with bind parameters, compiled once for each kind of database it meets.
 
-    It must return columns (`select`, or `returning`). `name` is what logs call it; `by_key`: it only finds a few rows
-    by an index.
+    It must return columns (`select`, or `returning`). `name` is what logs call it; `by_key`: it only finds or changes a
+    few rows by an index.
     """
 
     def __init__(self, name: str, core: Select[*tuple[Any, ...]] | TextualSelect, *, by_key: bool = False) -> None:
@@ -55,9 +57,10 @@ class Statement:
         return compiled.rows(found)
 
     async def _embedded(self, lanes: Lanes, sql: str, arguments: Sequence[Any]) -> _Found:
-        if self.by_key:
+        reads = isinstance(self._core, Select)
+        if self.by_key and reads:
             return await lanes.glance(sql, arguments)
-        run = lanes.read if isinstance(self._core, Select) else lanes.write
+        run = lanes.note if self.by_key else lanes.read if reads else lanes.write
         return await run(lambda connection: connection.execute(sql, arguments).fetchall())
 
 
@@ -101,9 +104,23 @@ async def write(engine: AsyncEngine, *batches: tuple[Rows, Sequence[Row]]) -> No
     """All the rows in one transaction. Raises whatever the driver raises; then nothing was written."""
     ready = [rows.ready(engine.dialect, values) for rows, values in batches if values]
     if ready and engine.dialect.name == "sqlite":
-        await lanes_of(engine).write(lambda connection: _write_embedded(connection, ready))
+        lanes = lanes_of(engine)
+        run = lanes.note if sum(len(rows) for _, rows in ready) <= FEW_ROWS else lanes.write
+        await run(lambda connection: _write_embedded(connection, ready))
     elif ready:
         await greenlet_spawn(_on_driver, engine.sync_engine, lambda driver: _write(driver, ready))
+
+
+def write_now(engine: AsyncEngine, *batches: tuple[Rows, Sequence[Row]]) -> bool:
+    """The same without a wait, for few rows; or not at all, where that cannot be."""
+    if engine.dialect.name != "sqlite":
+        return False
+    ready = [rows.ready(engine.dialect, values) for rows, values in batches if values]
+    try:
+        lanes_of(engine).note_now(lambda connection: _write_embedded(connection, ready))
+    except (NotNow, sqlite3.Error):  # a thread will tell what is wrong
+        return False
+    return True
 
 
 _Batches = Sequence[tuple[str, list[tuple[Any, ...]]]]

@@ -1,4 +1,5 @@
-"""Calls as they are kept: one writer gathers what many calls want saved and commits it in one transaction.
+"""Calls as they are kept: one writer gathers what many calls want saved and commits it in one transaction; where a
+transaction takes no time (`fund.lanes`), it is made at once.
 
 `save` waits for the commit, but no longer than `PATIENCE_SECONDS`: a caller does not wait for a database. What could
 not be written stays in memory and is written when the database is back.
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.inserts import put_into
 from fund.privacy import Privacy, Unreadable, mask_number
-from fund.statements import Rows, Statement, write
+from fund.statements import Rows, Statement, write, write_now
 from ivr.call import Call
 from ivr.metrics import UNWRITTEN
 from ivr.state import State
@@ -82,7 +83,8 @@ class CallRecords:
         for kept in (self._calls, self._open, self._last_step):
             while len(kept) > MOST_WAITING:
                 kept.pop(next(iter(kept)))
-        await self._written()
+        if not self._written_now():
+            await self._written()
 
     async def resume(self, call_id: str) -> State | None:
         """The state of an unended call, or None; what this node knows of it if the database does not answer in time."""
@@ -166,6 +168,25 @@ class CallRecords:
         if row := self._last_step.get(call_id):
             self._last_step[call_id] = self._steps[call_id, row["n"]] = row | {count: row[count] + 1}
 
+    def _written_now(self) -> bool:
+        """A call that is alone with what it wants saved waits for no writer, where the database makes nobody wait."""
+        if self._batch or self._under_way or len(self._calls) > 1 or not write_now(self._engine, *self._unwritten()):
+            return False
+        self._calls, self._steps, self._audit = {}, {}, []
+        self._tell()
+        return True
+
+    def _unwritten(self) -> list[tuple[Rows, list[dict[str, Any]]]]:
+        return [
+            (self._put_call, list(self._calls.values())),
+            (self._put_step, list(self._steps.values())),
+            (self._put_note, self._audit),
+        ]
+
+    def _tell(self) -> None:
+        for tell in self.written:
+            tell()
+
     async def _written(self) -> None:
         if self._batch is None:
             self._batch = asyncio.get_running_loop().create_future()
@@ -189,24 +210,18 @@ class CallRecords:
                     batch.set_result(None)
 
     async def _write(self) -> None:
-        rows, self._calls = self._calls, {}
-        self._under_way = rows
-        steps, self._steps = self._steps, {}
-        notes, self._audit = self._audit, []
+        batches = self._unwritten()
+        self._under_way = rows = self._calls
+        steps, notes = self._steps, self._audit
+        self._calls, self._steps, self._audit = {}, {}, []
         try:
-            await write(
-                self._engine,
-                (self._put_call, list(rows.values())),
-                (self._put_step, list(steps.values())),
-                (self._put_note, notes),
-            )
+            await write(self._engine, *batches)
         except BaseException:
             self._calls, self._steps, self._audit = rows | self._calls, steps | self._steps, notes + self._audit
             raise
         finally:
             self._under_way = {}
-        for tell in self.written:
-            tell()
+        self._tell()
 
 
 async def remove_old(engine: AsyncEngine, before: datetime) -> int:

@@ -2,16 +2,19 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from fund.lanes import Lanes, lanes_of
+from fund.lanes import GLANCE_SECONDS, NOTES, Lanes, NotNow, lanes_of
 from hotline.database import open_database
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+ADD = "INSERT INTO things VALUES (?)"
 SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 300000) SELECT max(x) FROM n"
 
 
@@ -91,3 +94,78 @@ async def test_they_close_with_their_engine_and_open_anew(engine: AsyncEngine, l
     await engine.dispose()
     assert lanes_of(engine) is not lanes
     assert await names(lanes_of(engine)) == ["a"]
+
+
+def adds(*things: str) -> Callable[[sqlite3.Connection], object]:
+    return lambda connection: connection.executemany(ADD, [[name] for name in things])
+
+
+@pytest.fixture
+async def quick(tmp_path: Path) -> AsyncIterator[Lanes]:
+    """Where a change need not wait for the disk."""
+    engine = open_database(f"sqlite+aiosqlite:///{tmp_path / 'lanes.db'}", flush=False)
+    lanes = lanes_of(engine)
+    await lanes.write(lambda connection: connection.execute("CREATE TABLE things (name TEXT UNIQUE)"))
+    await lanes.note(adds("first"))
+    yield lanes
+    await engine.dispose()
+
+
+async def test_a_change_is_made_in_place_and_whole(quick: Lanes, tmp_path: Path) -> None:
+    quick.note_now(adds("a"))
+    with pytest.raises(sqlite3.IntegrityError):
+        quick.note_now(adds("b", "a"))
+    with closing(sqlite3.connect(tmp_path / "lanes.db")) as other:
+        assert other.execute("SELECT name FROM things").fetchall() == [("first",), ("a",)]
+
+
+async def test_no_change_is_made_in_place_where_it_waits_for_the_disk(lanes: Lanes) -> None:
+    await lanes.note(adds("a"))
+    with pytest.raises(NotNow):
+        lanes.note_now(adds("b"))
+    assert await names(lanes) == ["a"]
+
+
+async def test_no_change_overtakes_one_that_waits(quick: Lanes) -> None:
+    first = asyncio.create_task(quick.write(lambda c: (time.sleep(0.1), c.execute(ADD, ["b"]))))
+    await asyncio.sleep(0)
+    with pytest.raises(NotNow):
+        quick.note_now(adds("a"))
+    await quick.note(adds("b2"))
+    assert first.done()
+
+
+async def test_while_somebody_else_writes_a_thread_waits(quick: Lanes, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "lanes.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        noting = asyncio.create_task(quick.note(adds("a")))
+        await asyncio.sleep(0.1)
+        assert not noting.done()
+        other.execute("COMMIT")
+    async with asyncio.timeout(10):
+        await noting
+    assert await names(quick) == ["a", "first"]
+
+
+async def test_after_a_slow_change_threads_make_the_next(quick: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fund.lanes.SULK_SECONDS", 0.2)
+    quick.note_now(lambda connection: (time.sleep(2 * GLANCE_SECONDS), connection.execute(ADD, ["a"])))
+    with pytest.raises(NotNow):
+        quick.note_now(adds("b"))
+    await asyncio.sleep(0.25)
+    quick.note_now(adds("b"))
+
+
+async def test_the_log_of_what_is_noted_does_not_grow_for_ever(
+    quick: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fund.lanes.GLANCE_SECONDS", 10.0)
+    log = tmp_path / "lanes.db-wal"
+    sizes = []
+    for n in range(20 * NOTES):
+        await quick.note(adds(f"{n:0500}"))
+        await asyncio.sleep(0)
+        if n % (10 * NOTES) == 0:
+            sizes.append(log.stat().st_size)
+    assert log.stat().st_size < 1.5 * sizes[1]
+    assert (tmp_path / "lanes.db").stat().st_size > 20 * NOTES * 500

@@ -72,6 +72,29 @@ async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: 
         assert (await connection.execute(select(calls.c.node))).scalar_one() == "main/agent"
 
 
+async def test_where_nobody_waits_for_the_disk_a_call_is_saved_at_once(sqlite_url: str) -> None:
+    quick = open_database(sqlite_url, flush=False)
+    await upgrade(quick)
+    records = CallRecords(quick, PRIVACY)
+    call = a_call()
+    async with asyncio.timeout(10):
+        assert await records.resume(call.id) is None
+        await records.save(call)  # the writer is not even started
+        call.state.node = "main/agent"
+        records.note(call.id, "identify:phone", "ok", "321100123", BEGIN)
+        await records.save(call)
+    again = CallRecords(quick, PRIVACY)
+    assert await again.resume(call.id) == call.state
+    async with quick.connect() as connection:
+        assert (await connection.execute(select(audit.c.outcome))).scalar_one() == "ok"
+    async with quick.begin() as connection:
+        await connection.execute(text("ALTER TABLE calls RENAME TO mislaid"))
+    call.state.node = "main/people"
+    await records.save(call)
+    assert await records.resume(call.id) == call.state, "kept, for the writer to try again"
+    await quick.dispose()
+
+
 async def test_nothing_personal_is_readable(engine: AsyncEngine) -> None:
     records = CallRecords(engine, PRIVACY)
     await records.start()
