@@ -39,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 
 $(VENV)/.ready-test: $(READY)
 	@$(PIP) 'pip>=25.1'
-	@$(PIP) --group test -e '.[smpp]'
+	@$(PIP) --group test -e .
 	@touch $@
 
 # How long a code waits while a campaign of 250,000 is being sent.

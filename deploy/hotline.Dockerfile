@@ -9,7 +9,7 @@ COPY sms sms
 COPY fund fund
 COPY desk desk
 COPY hotline hotline
-RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[smpp]' \
+RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt . \
     && rm -rf build ivr sms fund desk hotline
 
 # Mount your own over these two: a changed menu needs no new image.

@@ -1,8 +1,8 @@
-"""SMPP 3.4: a bound transceiver at a carrier's or an aggregator's centre (optional extra: `pip install '.[smpp]'`).
+"""SMPP 3.4: a bound transceiver at a carrier's or an aggregator's centre.
 
-The `smpp34` library frames, numbers and times the protocol's units and keeps the window; here they are given meaning.
-The bind is made again by itself, a second after it is lost and then ever more slowly. A long text goes as several
-parts tied by a user data header; each part has an id of its own and a receipt of its own.
+`sms.providers.smpp_link` frames, numbers and times the protocol's units; here they are given meaning. The bind is
+made again by itself, a second after it is lost and then ever more slowly. A long text goes as several parts tied by a
+user data header; each part has an id of its own and a receipt of its own.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import aiohttp
 import structlog
@@ -22,10 +22,8 @@ from fund.phone import e164
 from sms.errors import NotSent, OutcomeUnknown, Refused, TextError, TryLater
 from sms.messages import Status
 from sms.providers.base import Accepted, Inbound, Outgoing, Provider, ProviderSettings, Receipt, Take
+from sms.providers.smpp_link import OK, SUBMIT, Delivery, Link, LinkLost, first_word, submit_sm
 from sms.segments import GSM_BASIC, GSM_EXTENSION, Encoding, encoding_of, split
-
-if TYPE_CHECKING:
-    from smpp34 import Client, DeliverSmEvent, Smsc, Tlv
 
 log = structlog.get_logger(__name__)
 
@@ -83,16 +81,13 @@ class Smpp(Provider):
     def __init__(self, name: str, settings: ProviderSettings, session: aiohttp.ClientSession) -> None:
         super().__init__(name, settings, session)
         self.bound = asyncio.Event()
-        self._smsc: Smsc | None = None
+        self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._references = itertools.count(random.randrange(256))
         self._ids = Ids(self.settings.receipt_ids)
-        self._faults: tuple[type[Exception], ...] = (TimeoutError, OSError)
+        self._source = (self.settings.sender_ton, self.settings.sender_npi, self.settings.sender)
 
     async def start(self, take: Take) -> None:
-        from smpp34 import SmppError  # said now that it is missing, not at the first text
-
-        self._faults = (SmppError, TimeoutError, OSError)
         self._task = asyncio.create_task(self._keep_bound(take), name=f"smpp {self.name}")
 
     async def stop(self) -> None:
@@ -128,82 +123,78 @@ class Smpp(Provider):
         raise AssertionError("unreachable")
 
     async def _submit(self, message: Outgoing, content: bytes, encoding: Encoding, *, header: bool = False) -> str:
-        if self._smsc is None:
+        if self._link is None or not self._link.is_open:
             raise NotSent("not_bound")
+        unit = submit_sm(
+            self._source,
+            (1, 1, e164(message.to).removeprefix("+")),
+            content,
+            esm_class=0x40 if header else 0,
+            data_coding=8 if encoding == "ucs2" else 0,
+            validity=validity(message.life_seconds),
+        )
         try:
-            async with asyncio.timeout(self.settings.timeout_seconds):
-                answer = await self._smsc.submit_sm(
-                    e164(message.to).removeprefix("+"),
-                    content,
-                    source_addr=self.settings.sender,
-                    source_addr_ton=self.settings.sender_ton,
-                    source_addr_npi=self.settings.sender_npi,
-                    dest_addr_ton=1,
-                    dest_addr_npi=1,
-                    esm_class=0x40 if header else 0,
-                    data_coding=8 if encoding == "ucs2" else 0,
-                    registered_delivery=1,
-                    validity_period=validity(message.life_seconds),
-                )
-        except self._faults as fault:
+            status, body = await self._link.ask(SUBMIT, unit)
+        except (LinkLost, TimeoutError) as fault:
             raise OutcomeUnknown(type(fault).__name__) from None
-        if answer.is_success and answer.message_id:
-            return self._ids.accepted(answer.message_id)
-        raise _fault(answer.command_status)
+        if status == OK and (id := first_word(body)):
+            return self._ids.accepted(id)
+        raise _fault(status)
 
     async def _keep_bound(self, take: Take) -> None:
         """Bind, listen until the connection is lost, wait, and again, until cancelled."""
         wait = 1.0
         while True:
-            client = self._client()
+            link = Link(self.settings.timeout_seconds)
             try:
-                self._smsc = await client.connect()
-                self.bound.set()
+                await self._bind(link)
                 log.info("smpp.bound", provider=self.name)
                 wait = 1.0
-                await self._listen(self._smsc, take)
+                await self._serve(link, take)
                 log.warning("smpp.lost", provider=self.name)
-            except Exception as fault:  # whatever the library or the network came up with: bind again
+            except Exception as fault:  # whatever the network came up with: bind again
                 log.warning("smpp.not_bound", provider=self.name, fault=type(fault).__name__, again_seconds=wait)
             finally:
-                self._smsc = None
+                self._link = None
                 self.bound.clear()
-                await client.stop()
+                await link.close()
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))
             wait = min(wait * 2, 30)
 
-    def _client(self) -> "Client":
-        from smpp34 import Client
-
+    async def _bind(self, link: Link) -> None:
         settings = self.settings
-        return Client(
-            settings.host,
-            settings.port,
-            settings.system_id,
-            settings.password.get_secret_value(),
-            bind_type="TRX",
-            system_type=settings.system_type,
-            tls=settings.tls,
-            window_size=settings.window,
-            connect_timeout_ms=int(settings.timeout_seconds * 1000),
-        )
+        password = settings.password.get_secret_value()
+        await link.open(settings.host, settings.port, settings.tls, settings.system_id, password, settings.system_type)
+        self._link = link
+        self.bound.set()
 
-    async def _listen(self, smsc: "Smsc", take: Take) -> None:
-        from smpp34 import DeliverSmEvent
+    async def _serve(self, link: Link, take: Take) -> None:
+        """Until the connection is lost."""
+        handing_over = asyncio.create_task(self._hand_over(link, take), name=f"smpp news {self.name}")
+        try:
+            await link.keep()
+        finally:
+            handing_over.cancel()
+            await asyncio.gather(handing_over, return_exceptions=True)
 
-        while isinstance(event := await smsc.next(), DeliverSmEvent):
-            if event.esm_class & 0x3C:
-                await _handed_over(take, receipts=[self._receipt(event)])
-            else:
-                await _handed_over(take, inbound=[_inbound(event)])
+    async def _hand_over(self, link: Link, take: Take) -> None:
+        """What came, as much at once as there is; answered when it is on the disk, or the centre keeps it."""
+        while True:
+            news = [await link.news.get()]
+            while not link.news.empty():
+                news.append(link.news.get_nowait())
+            receipts = [self._receipt(each) for each in news if each.esm_class & 0x3C]
+            inbound = [_inbound(each) for each in news if not each.esm_class & 0x3C]
+            await _handed_over(take, receipts, inbound)
+            for each in news:
+                link.answer(each)
 
-    def _receipt(self, event: "DeliverSmEvent") -> Receipt:
-        text = _content(event).decode("latin-1")
-        tlvs = {tlv.tag: tlv for tlv in event.tlvs}
+    def _receipt(self, each: Delivery) -> Receipt:
+        text = _content(each).decode("latin-1")
         found = re.search(r"\bid:\s*([^\s:]+)", text)
-        id = _string(tlvs.get(TLV_RECEIPTED_ID)) or (found[1] if found else "")
+        id = first_word(each.fields.get(TLV_RECEIPTED_ID, b"")) or (found[1] if found else "")
         stat = re.search(r"\bstat:\s*([^\s]+)", text, re.IGNORECASE)
-        word = stat[1].upper() if stat else STATES.get((tlvs[TLV_STATE].as_int() or 0) if TLV_STATE in tlvs else 0, "")
+        word = stat[1].upper() if stat else STATES.get(int.from_bytes(each.fields.get(TLV_STATE, b"")), "")
         error = re.search(r"\berr:\s*([^\s]+)", text, re.IGNORECASE)
         status = STATUSES.get(word, "failed" if word else "unknown")
         code = error[1] if error and error[1].strip("0") else ""
@@ -296,21 +287,15 @@ def _from_septets(content: bytes) -> str:
     return text
 
 
-def _inbound(event: "DeliverSmEvent") -> Inbound:
-    content = _content(event)
+def _inbound(each: Delivery) -> Inbound:
+    content = _content(each)
     reference, parts, part = "", 1, 1
-    if event.esm_class & 0x40 and content:
+    if each.esm_class & 0x40 and content:
         header, content = content[1 : 1 + content[0]], content[1 + content[0] :]
         reference, parts, part = _concatenation(header)
-    group = f"{event.source_addr}/{event.destination_addr}/{reference}/{parts}" if parts > 1 else ""
-    return Inbound(
-        event.source_addr,
-        decode(content, event.data_coding),
-        to=event.destination_addr,
-        part=part,
-        parts=parts,
-        group=group,
-    )
+    group = f"{each.source}/{each.destination}/{reference}/{parts}" if parts > 1 else ""
+    text = decode(content, each.data_coding)
+    return Inbound(each.source, text, to=each.destination, part=part, parts=parts, group=group)
 
 
 def _concatenation(header: bytes) -> tuple[str, int, int]:
@@ -327,13 +312,8 @@ def _concatenation(header: bytes) -> tuple[str, int, int]:
     return "", 1, 1
 
 
-def _content(event: "DeliverSmEvent") -> bytes:
-    payload = next((tlv.value for tlv in event.tlvs if tlv.tag == TLV_PAYLOAD), b"")
-    return bytes(event.short_message or payload)
-
-
-def _string(tlv: "Tlv | None") -> str:
-    return tlv.value.rstrip(b"\0").decode("latin-1") if tlv else ""
+def _content(each: Delivery) -> bytes:
+    return each.content or each.fields.get(TLV_PAYLOAD, b"")
 
 
 def _fault(command_status: int) -> TextError:
@@ -343,11 +323,11 @@ def _fault(command_status: int) -> TextError:
     return Refused(reason)
 
 
-async def _handed_over(take: Take, receipts: list[Receipt] | None = None, inbound: list[Inbound] | None = None) -> None:
-    """Hand news over; while the database is away, hold them: the library pushes back, and the centre repeats."""
+async def _handed_over(take: Take, receipts: Sequence[Receipt], inbound: Sequence[Inbound]) -> None:
+    """Hand news over; while the database is away, hold them: unanswered, they are the centre's as well."""
     while True:
         try:
-            return await take(receipts or [], inbound or [])
+            return await take(receipts, inbound)
         except Exception as fault:
             log.error("smpp.news_wait", fault=type(fault).__name__)
             await asyncio.sleep(1)
