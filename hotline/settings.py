@@ -165,6 +165,7 @@ class Settings(BaseSettings):
     voice_command: str = Field(
         "", description="a voice of your own: text on its input, a WAV on its output; {language}"
     )
+    sounds_ahead: bool = Field(True, description="make what callers will hear before they call")
     ami_host: str = Field("", description="the telephone exchange's manager interface; empty: none is connected")
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_user: str = Field("hotline", description="our user in deploy/asterisk/manager.conf")

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from desk.bulletin import Bulletins
 from fund.clock import china_now
 from fund.pins import Pins
+from fund.privacy import Privacy
 from hotline import demo, health, pages
 from hotline.database import open_database
 from hotline.desk import Desk
@@ -25,7 +26,7 @@ from hotline.placing import Carrier
 from hotline.placing_exchange import ByExchange
 from hotline.placing_twilio import ByTwilio
 from hotline.settings import Settings
-from hotline.sounds import open_prompts
+from hotline.sounds import Ahead, open_prompts
 from hotline.staff.live import Live
 from hotline.text import TextService
 from hotline.twilio import twilio_line
@@ -93,8 +94,7 @@ async def open_voice(
     await _open_exchange(stack, telephones, switchboard, live)
     if outbound:
         _open_outbound(stack, outbound, ground.settings.outbound.look_seconds)
-    prompts = open_prompts(ground.settings, ground.privacy)
-    stack.callback(prompts.close)
+    prompts = _open_prompts(stack, ground.settings, ground.privacy, flows)
     placed = carrier if isinstance(carrier, ByTwilio) else None
     agi_port = await _open_lines(stack, app, ground, switchboard, desk, prompts, placed, with_demo=with_demo)
     return VoiceSide(switchboard, flows, bulletins, prompts, agi_port)
@@ -134,6 +134,17 @@ def _agree(text: TextService, flows: FlowVersions) -> None:
 
     text.wording.used.append(used)
     text.wording.taken_up.append(look_again)
+
+
+def _open_prompts(stack: AsyncExitStack, settings: Settings, privacy: Privacy, flows: FlowVersions) -> Prompts:
+    prompts = open_prompts(settings, privacy)
+    stack.callback(prompts.close)
+    if settings.sounds_ahead:
+        ahead = Ahead(prompts)
+        ahead.make(flows.current)
+        flows.taken_up.append(ahead.make)
+        stack.push_async_callback(ahead.stop)
+    return prompts
 
 
 def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:

@@ -146,6 +146,16 @@ class Prompts:
             log.warning("voice_failed", reason=str(fault))
             return self._make(utterance, self._spare)
 
+    def make_ahead(self, utterance: Utterance) -> bool:
+        """Make a sound that everybody may hear, unless it is there; whether it had to be made.
+
+        Raises `VoiceFault`, also where a spare voice would do: that one is for callers, who cannot wait.
+        """
+        if self._path(self._plan(utterance, self._voice).key).exists():
+            return False
+        self.make(utterance, makeshift=False)
+        return True
+
     def _make(self, utterance: Utterance, voice: Voice) -> Prompt:
         plan = self._plan(utterance, voice)
         if not plan.personal:

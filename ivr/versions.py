@@ -46,6 +46,7 @@ class FlowVersions:
         self._watch: asyncio.Task[None] | None = None
         self._again = False
         self.faults: Loaded | None = None  # what is wrong with the folder now, when it is
+        self.taken_up: list[Callable[[Flow], None]] = []  # who wants to hear of another current flow
 
     async def start(self) -> None:
         """Load the folder and begin to watch it. Raises `NoFlow`."""
@@ -98,6 +99,8 @@ class FlowVersions:
         self.faults = None
         self.current = self._flows[loaded.flow.version] = loaded.flow
         log.info("flows_taken_up", version=loaded.flow.version, nodes=len(loaded.flow.nodes))
+        for tell in self.taken_up:
+            tell(loaded.flow)
         await keep_version(self._engine, loaded.flow.version, files)
         return loaded
 

@@ -31,6 +31,7 @@ class Running:
             "HOTLINE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "HOTLINE_LOG_FORMAT": "json",
             "HOTLINE_FLOWS": str(always_open(home)),
+            "HOTLINE_SOUNDS_AHEAD": "false",  # most of them nobody hears here
         } | environment
         self._process: subprocess.Popen[bytes] | None = None
 
