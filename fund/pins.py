@@ -195,6 +195,7 @@ class Pins:
         self._locks = [min(lock, self._remembered) for lock in (FIRST_LOCK, SECOND_LOCK, self._remembered)]
         self._hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="pin")  # two at once bound the memory
+        self._checking: set[asyncio.Task[PinCheck]] = set()
         self._nobodys = self._hasher.hash(privacy.key("nobody's pin"))
 
     async def check(
@@ -202,8 +203,17 @@ class Pins:
     ) -> PinCheck:
         """Compare one entry. `calling_number` is None or empty when withheld; `own`: it is the account's own phone.
 
-        `known=False` says that nobody has this account: it counts, takes as long and reads as a wrong PIN does.
+        `known=False` says that nobody has this account: it counts, takes as long and reads as a wrong PIN does. Once
+        begun it goes on to its end: whoever hangs up over a right PIN has no try counted.
         """
+        checking = asyncio.create_task(self._check(account, calling_number, pin, at, known=known, own=own))
+        self._checking.add(checking)
+        checking.add_done_callback(self._checking.discard)
+        return await asyncio.shield(checking)
+
+    async def _check(
+        self, account: str, calling_number: str | None, pin: str, at: datetime, *, known: bool, own: bool
+    ) -> PinCheck:
         shared = "" if calling_number else self._privacy.digest("pin caller", f"withheld {at:%Y-%m-%dT%H}")
         number = shared or self._privacy.digest("pin caller", calling_number or "")
         subject = self._own(account) if own else self._account(account)

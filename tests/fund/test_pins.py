@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from fund.pins import LIGHT, WITHHELD_AN_HOUR, Pins
+from fund.pins import LIGHT, WITHHELD_AN_HOUR, Cost, Pins
 from fund.privacy import Privacy
-from fund.tables import PINS
+from fund.tables import PIN_TRIES, PINS
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 ACCOUNT, PIN, WRONG, CALLER = "321100123", "135790", "246802", "13900000001"
@@ -95,6 +95,28 @@ async def test_a_right_one_clears_the_account_but_gives_the_number_back_only_wha
     assert await outcome(pins, PIN) == "ok"
     assert await outcome(pins, WRONG, account="321100557") in ("locked", "unset")
     assert await outcome(pins, WRONG, account="321100558") == "locked"
+
+
+async def test_who_hangs_up_over_a_right_one_has_spent_no_try(engine: AsyncEngine) -> None:
+    pins = Pins(engine, PRIVACY, cost=Cost(19_456, 10, 1))
+    await pins.seed([(ACCOUNT, PIN)], AT)
+    calls = []
+    async with asyncio.timeout(30):
+        for _ in range(4):
+            calls.append(asyncio.create_task(outcome(pins, PIN)))
+            while not await counted(engine):
+                await asyncio.sleep(0.001)
+            calls[-1].cancel()
+            while await counted(engine):
+                await asyncio.sleep(0.01)
+    assert any(call.cancelled() for call in calls)
+    assert await outcome(pins, PIN) == "ok"
+
+
+async def counted(engine: AsyncEngine) -> int:
+    """The tries that are counted now."""
+    async with engine.connect() as connection:
+        return (await connection.execute(select(func.max(PIN_TRIES.c.tries)))).scalar() or 0
 
 
 async def test_nobody_learns_whether_an_account_exists(pins: Pins) -> None:
