@@ -32,10 +32,10 @@ from hotline.text import TextService
 from hotline.twilio import twilio_line
 from hotline.world import FundWorld
 from ivr.call import Switchboard
-from ivr.flow import TextNode
 from ivr.lines import asterisk, audio, twilio_http
 from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
+from ivr.nodes import TextNode
 from ivr.prompts import Prompts
 from ivr.records import CallRecords, forget_callers, remove_old
 from ivr.utterance import Utterance

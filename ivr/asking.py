@@ -3,7 +3,7 @@
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ivr.flow import AskNode
+from ivr.nodes import AskNode
 from ivr.numbers import is_account, is_id_card
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Phases: `number` (the calling number, is it right?), `entering`, `confirming`, `
 from typing import TYPE_CHECKING
 
 from ivr.events import Answered
-from ivr.flow import CallbackNode
+from ivr.nodes import CallbackNode
 
 if TYPE_CHECKING:
     from ivr.engine import Turn

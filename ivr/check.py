@@ -12,19 +12,13 @@ from typing import Any
 
 from fund.fields import REPORTS
 from fund.yaml_source import Fault, Place, Source, suggestion
-from ivr.flow import (
-    ASKED,
-    ENTRIES,
-    HOME_FILE,
-    LAST_RESORT_QUEUE,
+from ivr.flow import ASKED, ENTRIES, HOME_FILE, LAST_RESORT_QUEUE, OUTGOING_FILE, Flow, QueuesFile
+from ivr.nodes import (
     LISTENING,
-    OUTGOING_FILE,
-    Flow,
     HoursNode,
     IdentifyNode,
     MenuNode,
     MessageNode,
-    QueuesFile,
     ReportNode,
     SayNode,
     TextNode,

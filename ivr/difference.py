@@ -5,7 +5,8 @@ from typing import Any
 
 from fund.calendar import WEEKDAYS, WHOLE_DAY, Calendar, Days, Spans, Timetable, Week
 from fund.teller import Teller
-from ivr.flow import HOME_FILE, Flow, LongestCall, MenuNode, Option, Patience, Queue, kind_of
+from ivr.flow import HOME_FILE, Flow, Queue
+from ivr.nodes import LongestCall, MenuNode, Option, Patience, kind_of
 
 _FIELDS = {
     "say": ("说的话", "words"), "each": ("每条的话", "words of each line"),

@@ -41,14 +41,12 @@ from ivr.events import (
     Started,
     TransferFailed,
 )
-from ivr.flow import (
-    HOME_FILE,
-    OUTGOING_FILE,
+from ivr.flow import HOME_FILE, OUTGOING_FILE, Flow
+from ivr.nodes import (
     AnsweredNode,
     AskNode,
     BulletinNode,
     CallbackNode,
-    Flow,
     GoNode,
     HangUpNode,
     HoursNode,

@@ -7,7 +7,7 @@ whether an account exists is told by nothing but a right PIN.
 from typing import TYPE_CHECKING
 
 from ivr.events import Answered
-from ivr.flow import IdentifyNode
+from ivr.nodes import IdentifyNode
 from ivr.numbers import is_account, is_employer_account, is_id_card
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from ivr.check import Ground, presses
-from ivr.flow import Flow, MenuNode, SayNode
+from ivr.flow import Flow
+from ivr.nodes import MenuNode, SayNode
 from ivr.utterance import Utterance, fill, placeholders
 
 MOST_HOPS = 50  # nodes before the first key

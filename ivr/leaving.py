@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ivr.actions import Missed, Record, Say
 from ivr.events import Answered
-from ivr.flow import MessageNode
+from ivr.nodes import MessageNode
 from ivr.utterance import Utterance
 
 if TYPE_CHECKING:

@@ -20,19 +20,8 @@ from fund.hours import read_hours
 from fund.yaml_model import typed
 from fund.yaml_source import Fault, Source, parse
 from ivr.check import check
-from ivr.flow import (
-    HOME_FILE,
-    KINDS,
-    Fact,
-    FactsFile,
-    Flow,
-    FlowFile,
-    LongestCall,
-    Option,
-    Patience,
-    Queue,
-    QueuesFile,
-)
+from ivr.flow import HOME_FILE, Fact, FactsFile, Flow, FlowFile, Queue, QueuesFile
+from ivr.nodes import KINDS, LongestCall, Option, Patience
 from ivr.speech import Unspeakable, speak
 from ivr.words import explain
 

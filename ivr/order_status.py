@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ivr.events import Answered
-from ivr.flow import OrderNode
+from ivr.nodes import OrderNode
 
 if TYPE_CHECKING:
     from ivr.engine import Turn

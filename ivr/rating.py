@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ivr.actions import Missed
 from ivr.events import Answered
-from ivr.flow import SurveyNode
+from ivr.nodes import SurveyNode
 
 if TYPE_CHECKING:
     from ivr.engine import Turn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ivr.actions import Missed
 from ivr.events import Answered
-from ivr.flow import ReadOutNode
+from ivr.nodes import ReadOutNode
 
 if TYPE_CHECKING:
     from ivr.engine import Turn

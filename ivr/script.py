@@ -14,16 +14,8 @@ from fund import codes
 from fund.calendar import MonthDay
 from fund.clock import CHINA
 from ivr import calling_back, leaving, rating, reading_out, speech
-from ivr.flow import (
-    CallbackNode,
-    Flow,
-    MenuNode,
-    MessageNode,
-    ReadOutNode,
-    ReportNode,
-    SurveyNode,
-    TransferNode,
-)
+from ivr.flow import Flow
+from ivr.nodes import CallbackNode, MenuNode, MessageNode, ReadOutNode, ReportNode, SurveyNode, TransferNode
 from ivr.reading import reading, recording_name
 from ivr.speech import Language
 from ivr.transferring import CHOICES, WAIT, choices

@@ -7,7 +7,7 @@ here: the world remembers the first PIN, hashed, until the second one comes.
 from typing import TYPE_CHECKING
 
 from ivr.events import Answered
-from ivr.flow import SetPinNode
+from ivr.nodes import SetPinNode
 from ivr.numbers import is_account, is_id_card
 
 if TYPE_CHECKING:

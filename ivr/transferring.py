@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ivr.actions import Missed, Transfer
 from ivr.events import Answered, LeftQueue, Served, TransferFailed
-from ivr.flow import ASKED, LAST_RESORT_QUEUE, TransferNode
+from ivr.flow import ASKED, LAST_RESORT_QUEUE
+from ivr.nodes import TransferNode
 
 if TYPE_CHECKING:
     from ivr.engine import Turn

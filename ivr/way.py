@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from fund.fields import REPORTS
-from ivr.flow import Flow, MenuNode, Option, ReportNode, TransferNode, kind_of
+from ivr.flow import Flow
+from ivr.nodes import MenuNode, Option, ReportNode, TransferNode, kind_of
 
 
 @dataclass(frozen=True, slots=True)

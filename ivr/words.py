@@ -6,7 +6,7 @@ from typing import Any
 from fund import yaml_model
 from fund.yaml_model import Sentences, Suggest
 from fund.yaml_source import suggestion
-from ivr.flow import KINDS
+from ivr.nodes import KINDS
 
 _PATTERNS: Mapping[str, Sentences] = {
     r"^[0-9*#]$": ("按键只能是 0 到 9、* 或 #", "a key is one of 0-9, * and #"),

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from fund.hours import read_hours
 from fund.yaml_source import parse
 from hotline.cli import main
-from ivr.flow import KINDS, FactsFile, FlowTest, kind_of
+from ivr.flow import FactsFile, FlowTest
 from ivr.loader import load, read_folder
+from ivr.nodes import KINDS, kind_of
 from sms import templates
 from sms.keyword_file import TextTest
 from tests.ivr.golden import PHRASES

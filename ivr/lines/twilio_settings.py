@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from fund.setting_faults import Finding, Wrong
-from ivr.flow import Language
+from ivr.values import Language
 
 # Which voices speak a language: a wrong pair is silence at run time. https://www.twilio.com/docs/voice/twiml/say
 _POLLY = {

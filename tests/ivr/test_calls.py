@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ivr.flow import KINDS
+from ivr.nodes import KINDS
 from tests.ivr.golden import CALLS, flow_of, play
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from fund.hours import hours_schema
 from ivr.check import Ground
-from ivr.flow import AnsweredNode, FactsFile, HoursNode, QueuesFile, TransferNode, flow_schema
+from ivr.flow import FactsFile, QueuesFile, flow_schema
 from ivr.loader import Loaded, load, read_folder
+from ivr.nodes import AnsweredNode, HoursNode, TransferNode
 from tests.ivr.golden import PHRASES
 
 MAIN = """\

@@ -1,7 +1,8 @@
 """What changed, in a supervisor's words."""
 
 from ivr.difference import _FIELDS, differences
-from ivr.flow import KINDS, Flow
+from ivr.flow import Flow
+from ivr.nodes import KINDS
 from tests.ivr.test_check import HOURS, MAIN, checked
 
 OLD = """\

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ivr.check import Ground
-from ivr.flow import MenuNode
 from ivr.layout import MenuCost, menu_costs
 from ivr.loader import load, read_folder
+from ivr.nodes import MenuNode
 from tests.ivr.golden import BEGIN, PHRASES
 from tests.ivr.test_check import MAIN, checked
 

@@ -12,8 +12,8 @@ from fund.clock import CHINA
 from fund.fields import REPORTS, VALUE_TYPES, Field
 from ivr.engine import step
 from ivr.events import Answered
-from ivr.flow import ReportNode
 from ivr.loader import load, read_folder
+from ivr.nodes import ReportNode
 from ivr.state import State
 from ivr.zeros import without_zeros
 from tests.ivr.golden import PHRASES, line_of
