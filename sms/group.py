@@ -32,6 +32,7 @@ class GroupCommit(Generic[Item, Result]):
         self._most = most
         self._pause_seconds = pause_seconds
         self._waiting: list[_Waiting[Item, Result]] = []
+        self._size = 0  # items that wait
         self._writer: asyncio.Task[None] | None = None
         self._behind_at = float("-inf")
 
@@ -44,7 +45,8 @@ class GroupCommit(Generic[Item, Result]):
             return []
         future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, future))
-        if sum(len(items) for items, _ in self._waiting) >= self._most():
+        self._size += len(items)
+        if self._size >= self._most():
             self._behind_at = time.monotonic()
         if self._writer is None:
             self._writer = asyncio.create_task(self._run())
@@ -58,7 +60,7 @@ class GroupCommit(Generic[Item, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                if self._pause_seconds:
+                if self._pause_seconds and self._size < self._most():
                     await asyncio.sleep(self._pause_seconds)
                 await self._commit(self._next())
         finally:
@@ -70,6 +72,7 @@ class GroupCommit(Generic[Item, Result]):
             size += len(self._waiting[taken][0])
             taken += 1
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._size -= size
         return batch
 
     async def _commit(self, batch: list[_Waiting[Item, Result]]) -> None:

@@ -43,7 +43,8 @@ from sms.tables import message, message_part, number, opt_out
 DEFAULT_LIFE = timedelta(days=2)
 TOGETHER = 1000  # texts added in one transaction
 TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
-RECORD_SECONDS = 0.01  # for which answers of providers gather before they are written down
+RECORDED_TOGETHER = 400  # answers of providers written down in one transaction
+RECORD_SECONDS = 0.01  # for which they gather, while there are fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Outbox:
         self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
         self.accepted: list[Accepted] = []
         self._adding = GroupCommit(self._store_rows, lambda: TOGETHER_NEAR_CODES if store.codes_about else TOGETHER)
-        self.record = GroupCommit(self._record_many, pause_seconds=RECORD_SECONDS)
+        self.record = GroupCommit(self._record_many, lambda: RECORDED_TOGETHER, RECORD_SECONDS)
         self._insert = Rows(store.insert_new(message), _INSERTED)
 
     async def add(self, message: Message) -> Added:
