@@ -18,7 +18,7 @@ class GroupCommit(Generic[Item, Result]):
     """`await group(item)` returns its result once the transaction that holds it is on the disk.
 
     `await group.all(items)` does so for several, which are written together or not at all. `write` is given the items
-    of one transaction, about `most()` of them that gathered within `pause_seconds`, and returns as many results. What
+    of one transaction, about `most()` of them that gathered within `pause_seconds()`, and returns as many results. What
     the database refuses takes nobody else down with it: whoever shared the transaction is then written apart.
     """
 
@@ -26,7 +26,7 @@ class GroupCommit(Generic[Item, Result]):
         self,
         write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         most: Callable[[], int] = lambda: 200,
-        pause_seconds: float = 0.0,
+        pause_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._write = write
         self._most = most
@@ -60,8 +60,8 @@ class GroupCommit(Generic[Item, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                if self._pause_seconds and self._size < self._most():
-                    await asyncio.sleep(self._pause_seconds)
+                if (pause := self._pause_seconds()) and self._size < self._most():
+                    await asyncio.sleep(pause)
                 await self._commit(self._next())
         finally:
             self._writer = None

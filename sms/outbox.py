@@ -106,7 +106,9 @@ class Outbox:
         self.added: list[Callable[[Lane], None]] = []  # told which lane has work; wakes this process's workers
         self.accepted: list[Accepted] = []
         self._adding = GroupCommit(self._store_rows, lambda: TOGETHER_NEAR_CODES if store.codes_about else TOGETHER)
-        self.record = GroupCommit(self._record_many, lambda: RECORDED_TOGETHER, RECORD_SECONDS)
+        self.record = GroupCommit(
+            self._record_many, lambda: RECORDED_TOGETHER, lambda: 0.0 if store.codes_about else RECORD_SECONDS
+        )
         self._insert = Rows(store.insert_new(message), _INSERTED)
 
     async def add(self, message: Message) -> Added:
