@@ -28,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite the golden calls of tests/calls/")
 
 
+# Beside a fault structlog draws every local variable: seconds for each, and minutes on a busy machine.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
 # A module's logger would keep to what the first test that used it had configured, and no later test could listen to it.
 _configure = structlog.configure
 structlog.configure = lambda **chosen: _configure(**chosen | {"cache_logger_on_first_use": False})
