@@ -11,7 +11,7 @@ run: $(READY)
 	@exec $(VENV)/bin/hotline serve --demo
 
 test: $(VENV)/.ready-test real
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --max-worker-restart 1 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-test
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

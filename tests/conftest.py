@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator
+import signal
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hotline.database import open_database
 from tests.databases import NoPostgres, Postgres, copied, migrate, postgres
 
 REAL = Path(__file__).parent / "real"
+TEARDOWN_SECONDS = 60
 _numbers = itertools.count(1)
 
 # A machine that is busy is slow, and that is no fault of what is tested.
@@ -111,3 +113,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Who is on the telephone goes first: what a real call needs of the machine it gets, whatever else is being tested."""
     if os.geteuid() == 0:
         os.setpriority(os.PRIO_PROCESS, 0, -5 if item.path.parent == REAL else 5)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """pytest-timeout strikes once a test: what hangs again while it is cleared away would hang for ever."""
+
+    def hangs(*_: object) -> None:
+        pytest.fail(f"hung for {TEARDOWN_SECONDS} s while it was cleared away")
+
+    signal.signal(signal.SIGALRM, hangs)
+    signal.setitimer(signal.ITIMER_REAL, TEARDOWN_SECONDS, 10)  # each of its fixtures may hang
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
