@@ -6,7 +6,13 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from ivr import audio
+from ivr.voice import EmbeddedVoice
 from tests.real.asterisk import Asterisk, NoAsterisk
+from tests.real.exchange import Exchange
+from tests.real.messages import SPOKEN, a_taping_service
+from tests.real.outbound import an_exchange
+from tests.real.queues import a_watched_exchange
 from tests.real.running import Running
 
 
@@ -34,6 +40,33 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, A
         make_lockable(running)
         stack.enter_context(asterisk)
         yield running, asterisk
+
+
+@pytest.fixture(scope="module")
+def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """One service and one Asterisk that it watches, for the calls of this module."""
+    with a_watched_exchange(tmp_path_factory.mktemp("queues")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def outbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """One service and one Asterisk by which it calls, for the calls of this module."""
+    with an_exchange(tmp_path_factory.mktemp("outbound")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def taping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Asterisk]]:
+    """One service and one Asterisk that records for it, for the calls of this module."""
+    with a_taping_service(tmp_path_factory.mktemp("messages")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def question() -> audio.Sound:
+    """What a caller says after the beep."""
+    return EmbeddedVoice().say(SPOKEN, "zh")
 
 
 def make_lockable(running: Running) -> None:
