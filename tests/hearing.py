@@ -116,9 +116,8 @@ def _peaks(scores: Wave) -> list[int]:
     """The best places above `LIKELY`, no two within half a head of each other."""
     apart = int(HEAD_SECONDS * audio.RATE / 2)
     peaks: list[int] = []
-    for at in np.argsort(scores)[::-1]:
-        if scores[at] < LIKELY:
-            break
+    likely = np.flatnonzero(scores >= LIKELY)
+    for at in likely[np.argsort(scores[likely])[::-1]]:
         if all(abs(at - peak) >= apart for peak in peaks):
             peaks.append(int(at))
     return peaks

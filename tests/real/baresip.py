@@ -165,7 +165,10 @@ class Baresip:
             return False
         before = self._listened[1] if self._listened and self._listened[0] == dump else 0.0
         begin = max(0, round((before - hearing.SLIP_SECONDS) * audio.RATE))
-        for heard in hearing.listen(_samples(dump)[begin:], {"it": sound}):
+        since = _samples(dump)[begin:]
+        if len(since) < 0.9 * len(sound):
+            return False  # it cannot be over yet
+        for heard in hearing.listen(since, {"it": sound}):
             if heard.whole:
                 self._listened = dump, begin / audio.RATE + heard.end_seconds
                 return True
