@@ -1,8 +1,9 @@
 """`make bench-voice`: the same call through this service and through a hand-written dialplan, on one Asterisk.
 
 A call: welcome, 1, wrong PIN, right PIN, balance, hang up; a prompt is listened to for half a second before the next
-keys. The dialplan plays the same sounds from its own disk, and compares PINs with a constant. Callers, Asterisk, the
-service and its database share the machine, so read the ratios. Ends by itself in under four minutes.
+keys. The dialplan plays the same sounds from its own disk, and compares PINs with a constant; a bare FastAGI script
+(`bench.bare_agi`) tells what it takes to be asked by Asterisk and to do nothing. Callers, Asterisk, the service and its
+database share the machine, so read the ratios. Ends by itself in under four minutes.
 """
 
 import asyncio
@@ -36,18 +37,21 @@ from ivr.flow import Flow
 from ivr.loader import load, read_folder, read_phrases
 from ivr.state import State
 from ivr.utterance import Utterance
-from tests.real.asterisk import CONFIG, REPOSITORY, Asterisk
+from tests.real.asterisk import CONFIG, REPOSITORY, Asterisk, free_port
 from tests.real.running import Running
 
 WRONG_PIN = "864209"
+SOUNDS = "/var/lib/asterisk/bench"  # as Asterisk sees them
 STEADY_LINES, STEADY_SECONDS = 30, 14.0
 LINES, LINES_SECONDS = (60, 140, 220), 9.0
 TOGETHER, TOGETHER_SECONDS = 300, 12.0
 ENGINE_SECONDS = 2.0
-PEER, OURS = "22329", "12329"
+PEER, BARE, OURS = "22329", "32329", "12329"
 _PEER = """
 [from-trunk](+)
 exten => 22329,1,Goto(peer,s,1)
+exten => 32329,1,Answer()
+ same => n,AGI(agi://127.0.0.1:{bare_port}/bare)
 
 [peer]
 exten => s,1,Answer()
@@ -93,15 +97,18 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-voice-")))
         running = Running(folder / "home")
-        asterisk = Asterisk(folder / "asterisk", running.agi_url, files=_files())
+        bare_port = free_port()
+        asterisk = Asterisk(folder / "asterisk", running.agi_url, files=_files(bare_port))
         stack.enter_context(running)
         running.stop()  # the first start made the demo ledger, and what that took is not a call's
         _build_prompts(running)
         running.start()
         stack.enter_context(asterisk)
         signs = _lay_out_sounds(running, folder / "asterisk" / "lib" / "bench")
+        bare = subprocess.Popen([sys.executable, "-m", "bench.bare_agi", str(bare_port), SOUNDS], cwd=REPOSITORY)
+        stack.callback(bare.kill)
         try:
-            sides = uvloop.run(_measure(running, asterisk, signs))
+            sides = uvloop.run(_measure(running, asterisk, bare.pid, signs))
         finally:
             print(_complaints(running.events()), flush=True)
     print(_table(*sides, _engine_steps_a_second()))
@@ -120,9 +127,9 @@ def _complaints(log: str) -> str:
     return "the service warned of: " + (", ".join(f"{event} ({n})" for event, n in counted.items()) or "nothing")
 
 
-def _files() -> dict[str, str]:
+def _files(bare_port: int) -> dict[str, str]:
     """Asterisk's configuration with the peer's dialplan, and the one application that only the peer uses."""
-    peer = _PEER.format(sounds="/var/lib/asterisk/bench")
+    peer = _PEER.format(sounds=SOUNDS, bare_port=bare_port)
     dialplan, modules = ((CONFIG / name).read_text() for name in ("extensions.conf", "modules.conf"))
     return {"extensions.conf": dialplan + peer, "modules.conf": modules + "load = app_read.so\n"}
 
@@ -193,7 +200,9 @@ def _lay_out_sounds(running: Running, folder: Path) -> dict[str, Sign]:
 # the runs
 
 
-async def _measure(running: Running, asterisk: Asterisk, signs: dict[str, Sign]) -> tuple[Side, Side]:
+async def _measure(
+    running: Running, asterisk: Asterisk, bare_pid: int, signs: dict[str, Sign]
+) -> tuple[Side, Side, Side]:
     people = [who for who in everybody() if who.bound and who.pin and not who.special and who.state == "01"]
     people = [who for who in people if who.birth.year > 1965]
 
@@ -205,21 +214,25 @@ async def _measure(running: Running, asterisk: Asterisk, signs: dict[str, Sign])
 
     ours = Side("service", OURS, script(lambda who: who.pin or ""))
     peer = Side("dialplan", PEER, script(lambda who: "135790"))
+    bare = Side("bare script", BARE, script(lambda who: "135790"))
     phones = Telephones(asterisk.sip_port)
     await phones.open()
-    bench = _Bench(phones, people, running, asterisk)
+    bench = _Bench(phones, people, running, asterisk, bare_pid)
     for run in (bench.warm, bench.steady, bench.ramp, bench.together):
-        for side in (peer, ours):
+        for side in (peer, bare, ours) if run in (bench.warm, bench.steady) else (peer, ours):
             await run(side)
     phones.close()
-    return peer, ours
+    return peer, bare, ours
 
 
 class _Bench:
     """The runs, each on one side."""
 
-    def __init__(self, phones: Telephones, people: list[Who], running: Running, asterisk: Asterisk) -> None:
+    def __init__(
+        self, phones: Telephones, people: list[Who], running: Running, asterisk: Asterisk, bare_pid: int
+    ) -> None:
         self._phones, self._people, self._running, self._asterisk = phones, people, running, asterisk
+        self._bare_pid = bare_pid
         self._idle = 0.0  # CPU seconds a second of a service without calls
 
     async def warm(self, side: Side) -> None:
@@ -235,12 +248,13 @@ class _Bench:
         """Few enough lines to leave the machine room: how long an answer takes, and what a call costs."""
         before, began = self._cpu(), time.monotonic()
         await self._lines(side, STEADY_LINES, STEADY_SECONDS, side.steady)
-        asterisk, service = (now - then for now, then in zip(self._cpu(), before, strict=True))
+        asterisk, service, bare = (now - then for now, then in zip(self._cpu(), before, strict=True))
         seconds, calls = time.monotonic() - began, max(side.steady.done, 1)
         side.asterisk_ms = asterisk / calls * 1000
         if side.number == PEER:  # meanwhile the service does nothing but wait
             self._idle = service / seconds
-        side.service_ms = (service - self._idle * seconds) / calls * 1000
+        ours = service - self._idle * seconds
+        side.service_ms = (bare if side.number == BARE else ours) / calls * 1000
         self._tell(side, f"{STEADY_LINES} lines", side.steady)
 
     async def ramp(self, side: Side) -> None:
@@ -284,8 +298,8 @@ class _Bench:
         script.stay_seconds = changed.get("stay_seconds", script.stay_seconds)
         await self._phones.call(side.number, who.phone, script, tally)
 
-    def _cpu(self) -> tuple[float, float]:
-        return _cpu_seconds(self._asterisk.pid), _cpu_seconds(self._running.pid)
+    def _cpu(self) -> tuple[float, ...]:
+        return tuple(map(_cpu_seconds, (self._asterisk.pid, self._running.pid, self._bare_pid)))
 
     def _tell(self, side: Side, what: str, tally: Tally) -> None:
         why = ", ".join(sorted(set(tally.failed)))
@@ -314,7 +328,7 @@ def _engine_steps_a_second() -> float:
 # what is told
 
 
-def _table(peer: Side, ours: Side, steps_a_second: float) -> str:
+def _table(peer: Side, bare: Side, ours: Side, steps_a_second: float) -> str:
     def quantile(side: Side, q: float) -> float:
         return float(np.quantile(side.steady.reaction_seconds, q)) * 1000
 
@@ -327,7 +341,8 @@ def _table(peer: Side, ours: Side, steps_a_second: float) -> str:
            f"{quantile(ours, q) - quantile(peer, q):+.1f} ms") for name, q in (("p50", 0.5), ("p99", 0.99))),
         ("CPU of Asterisk per call", f"{ours.asterisk_ms:.1f} ms", f"{peer.asterisk_ms:.1f} ms",
          f"{ours.asterisk_ms / max(peer.asterisk_ms, 0.01):.2f}"),
-        ("CPU of the service per call, beyond its idling", f"{ours.service_ms:.2f} ms", "-", ""),
+        ("CPU of the service per call, beyond its idling", f"{ours.service_ms:.2f} ms", "-",
+         f"a bare script: {bare.service_ms:.2f} ms"),
         (f"memory of the service with {TOGETHER} calls", f"{ours.memory_mb:.0f} MB", "-", ""),
         ("engine alone", f"{steps_a_second:,.0f} steps/s", "-", ""),
     ]  # fmt: skip
