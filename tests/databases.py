@@ -52,7 +52,7 @@ class Postgres:
             "-U",
             "postgres",
         ]
-        subprocess.run([*command, "-c", statement, "postgres"], check=True, capture_output=True, text=True)
+        subprocess.run([*command, "-c", statement, "postgres"], check=True, stdout=subprocess.DEVNULL)
 
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://postgres@/{database}?host={self.folder}"
