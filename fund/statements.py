@@ -28,7 +28,7 @@ _Result = TypeVar("_Result")
 _Found = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any] | None
 
-BLOCKS = (64, 8)  # rows of one insert on SQLite; what is left goes one by one
+BLOCKS = (256, 32, 4)  # rows of one insert on SQLite; what is left goes one by one
 
 
 class Statement:

@@ -5,12 +5,13 @@
 A row is `sending` only while a living worker holds its lease; after a crash it becomes `unknown`, never `queued`.
 """
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 from sqlalchemy import (
@@ -40,7 +41,9 @@ from sms.numbers import operator_of
 from sms.store import Clock, Store, utc_now
 from sms.tables import message, message_part, number, opt_out
 
+_Item = TypeVar("_Item")
 DEFAULT_LIFE = timedelta(days=2)
+AT_ONCE = 25  # texts composed or sealed while everybody else waits
 TOGETHER = 1000  # texts added in one transaction
 TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
 RECORDED_TOGETHER = 400  # answers of providers written down in one transaction
@@ -117,7 +120,12 @@ class Outbox:
 
     async def add_all(self, messages: Sequence[Message]) -> Sequence[Added]:
         """Store messages together, or none of them. Sealed here: meanwhile others are being written."""
-        return await self._adding.all(self._rows(messages))
+        rows: list[dict[str, Any]] = []
+        for some in batched(messages, AT_ONCE):
+            rows += self._rows(some)
+            if len(rows) < len(messages):
+                await asyncio.sleep(0)  # others get their turn: what has been written wants to be told
+        return await self._adding.all(rows)
 
     async def add_within(self, connection: AsyncConnection, messages: Sequence[Message]) -> list[Added]:
         """`add_all` as part of a larger transaction; call `announce` after its commit."""
@@ -406,6 +414,11 @@ def _part_rows(each: Outcome) -> list[dict[str, Any]]:
         {"provider": each.provider, "ref": ref, "message": each.id, "part": part, "status": "sent"}
         for part, ref in enumerate(each.refs, 1)
     ]
+
+
+def batched(items: Sequence[_Item], most: int) -> Iterator[Sequence[_Item]]:
+    """`items` in their order, `most` at a time."""
+    return (items[at : at + most] for at in range(0, len(items), most))
 
 
 def key_hash(client: str, key: str | None) -> bytes | None:

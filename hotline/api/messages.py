@@ -1,5 +1,6 @@
 """/v1/messages: one text, or a few hundred in one request, and what became of them."""
 
+import asyncio
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from hotline.text import TextService
 from sms.errors import Refused
 from sms.keys import Client
 from sms.messages import Lane, Message, Status
-from sms.outbox import Added
+from sms.outbox import AT_ONCE, Added, batched
 from sms.sender import Wish
 from sms.tables import message
 
@@ -94,7 +95,10 @@ def routes(text: TextService) -> list[Route]:
 
     async def send_many(call: Call) -> Answer:
         now = text.sender.outbox.clock()
-        composed = [_composed(text, call.client, each, now) for each in call.body.messages]
+        composed: list[Message | Refused] = []
+        for some in batched(call.body.messages, AT_ONCE):
+            composed += [_composed(text, call.client, each, now) for each in some]
+            await asyncio.sleep(0)  # others get their turn
         added = iter(await text.sender.queue_all([each for each in composed if isinstance(each, Message)]))
         results = [_result(next(added) if isinstance(each, Message) else each) for each in composed]
         return Answer(202, MessagesAnswer.model_validate({"results": results}))
