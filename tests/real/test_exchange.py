@@ -36,6 +36,7 @@ async def test_a_quiet_minute_and_a_restart(asterisk: Asterisk) -> None:
     await asyncio.to_thread(asterisk.run, "core restart now")
     await listener.until(lambda each: isinstance(each, Disconnected), seconds=20)
     await listener.until(lambda each: isinstance(each, Connected), 2, seconds=30)
+    await asyncio.to_thread(asterisk.run, "core waitfullybooted")  # it takes actions before it knows what queues are
     await ami.action("Ping")
     listener.stop()
     await ami.stop()
