@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-WORKERS ?= 8
+WORKERS ?= 6
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run test check real bench-code bench-sms bench-voice clean
@@ -10,7 +10,7 @@ PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraint
 run: $(READY)
 	@exec $(VENV)/bin/hotline serve --demo
 
-# Eight workers for two processors: most wait for calls to be over. Bytecode is kept: hundreds of processes start.
+# Six workers for two processors: most wait for calls to be over. Bytecode is kept: hundreds of processes start.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-test real
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --max-worker-restart 1 --dist loadscope --no-loadscope-reorder $(ARGS)
