@@ -10,6 +10,7 @@ and right on any.
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ _Result = TypeVar("_Result")
 _Found = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any] | None
 
-BLOCKS = (256, 32, 4)  # rows of one insert on SQLite; what is left goes one by one
+BLOCKS = (256, 16)  # rows of one insert on SQLite; what is left goes one by one
 
 
 class Statement:
@@ -137,6 +138,7 @@ async def _write(driver: Any, batches: _Batches) -> None:
             await driver.executemany(sql, rows)
 
 
+@lru_cache
 def _repeated(insert: str, times: int) -> str:
     """An SQL insert of one row as an insert of several."""
     before, row, after = re.split(r"(?<=VALUES )(\([?, ]+\))", insert, maxsplit=1)

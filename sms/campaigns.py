@@ -8,12 +8,14 @@ workers need next: the outbox stays small, and whatever else is due finds it so.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import structlog
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +29,8 @@ from sms.store import Store
 from sms.tables import campaign, campaign_chunk, message
 from sms.templates import Template
 from sms.timing import Day, finished_at
+
+log = structlog.get_logger(__name__)
 
 BACKLOG = 2000  # messages of campaigns kept ready in the outbox
 TOGETHER = 10  # chunks of an upload written in one transaction
@@ -176,15 +180,19 @@ class Campaigns:
         """Keep the outbox supplied, for ever; cancel to end. Any number of processes may feed."""
         while True:
             self._work.clear()
-            at_work = await _AT_WORK.fetch(self.store.engine)
-            if at_work and await self.step():
-                continue
             try:
+                await self._feed_while_needed()
+            except Exception as fault:  # the database is away: campaigns wait in it
+                log.error("campaigns.feed_failed", fault=type(fault).__name__)
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
                     await self._work.wait()
-            except TimeoutError:
-                if at_work:
-                    await self._finish()
+
+    async def _feed_while_needed(self) -> None:
+        if await _AT_WORK.fetch(self.store.engine):
+            while await self.step():
+                pass
+            await self._finish()
 
     async def step(self) -> bool:
         """Turn one chunk of a running campaign into messages; False when there is none, or enough is waiting."""

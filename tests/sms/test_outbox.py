@@ -122,3 +122,11 @@ async def test_a_list_may_hold_the_same_twice(outbox: Outbox) -> None:
     first, again, other = await outbox.add_all([text(1, key="a"), text(1, key="a"), text(2, key="b")])
     assert (first.duplicate, again.duplicate, other.duplicate) == (False, True, False)
     assert again.id == first.id != other.id
+
+
+async def test_hundreds_together_are_as_many_messages_as_they_have_keys(outbox: Outbox) -> None:
+    wanted = [text(n, key=f"{n % 290}") for n in range(300)]
+    added = await outbox.add_all(wanted)
+    assert [each.duplicate for each in added] == [False] * 290 + [True] * 10
+    assert [each.id for each in added[290:]] == [each.id for each in added[:10]]
+    assert len({each.id for each in added}) == 290
