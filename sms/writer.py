@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import StaticPool
 
@@ -120,10 +121,14 @@ class Writer:
             try:
                 self._connection.commit()
             except Exception as fault:
-                self._connection.rollback()
-                self._connection.connection.rollback()  # SQLAlchemy believes that there is nothing left to undo
+                self.undo_all(self._connection)
                 return fault
         return None
+
+    def undo_all(self, connection: Connection) -> None:
+        """What was written since the last flush, whoever wrote it."""
+        connection.rollback()
+        connection.connection.rollback()  # SQLAlchemy may believe that there is nothing left to undo
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -165,9 +170,13 @@ class Transaction:
         return self._connection
 
     def undo(self) -> None:
-        """In the thread: back to where it began, and nobody else's work with it."""
+        """In the thread: back to where it began, and nobody else's work with it, unless SQLite has undone that as well."""
         if self._connection is not None and not self.flushed:
-            self._connection.exec_driver_sql("ROLLBACK TO transaction_of_one")
+            try:
+                self._connection.exec_driver_sql("ROLLBACK TO transaction_of_one")
+            except DBAPIError as fault:  # the disk was full before the flush: all who would have shared it hear so
+                self._writer.undo_all(self._connection)
+                self.flushed, self.fault = True, fault
 
 
 def _execute(connection: Connection, statement: Executable, values: Any) -> Any:

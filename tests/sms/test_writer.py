@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, event, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Integer, MetaData, String, Table, event, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hotline.database import open_database
@@ -95,6 +95,18 @@ async def test_a_flush_that_fails_is_told_to_all_who_shared_it(writer: Writer, o
     event.remove(writer._engine, "commit", refuse)
     await whole(writer, 4)
     assert on_disk(opened) == [0, 4]
+
+
+async def test_what_sqlite_undoes_by_itself_is_told_to_all_who_waited_for_its_flush(
+    writer: Writer, opened: AsyncEngine
+) -> None:
+    async def undo_all() -> None:  # as a disk does that is full before the flush
+        async with writer.transaction() as transaction:
+            await transaction.execute(text("INSERT OR ROLLBACK INTO thing VALUES (1, 'again')"))
+
+    done = await asyncio.gather(add(writer, 1), undo_all(), add(writer, 3), return_exceptions=True)
+    assert [type(fault) for fault in done] == [OperationalError, IntegrityError, type(None)]
+    assert on_disk(opened) == [3]
 
 
 async def test_many_at_once_share_a_flush(writer: Writer, opened: AsyncEngine) -> None:
