@@ -137,9 +137,11 @@ class Smpp(Provider):
             status, body = await self._link.ask(SUBMIT, unit)
         except (LinkLost, TimeoutError) as fault:
             raise OutcomeUnknown(type(fault).__name__) from None
-        if status == OK and (id := first_word(body)):
-            return self._ids.accepted(id)
-        raise _fault(status)
+        if status != OK:
+            raise _fault(status)
+        if not (id := first_word(body)):
+            raise OutcomeUnknown("smpp_no_id")  # taken, but no receipt will find it
+        return self._ids.accepted(id)
 
     async def _keep_bound(self, take: Take) -> None:
         """Bind, listen until the connection is lost, wait, and again, until cancelled."""
@@ -190,7 +192,7 @@ class Smpp(Provider):
                 link.answer(each)
 
     def _receipt(self, each: Delivery) -> Receipt:
-        text = _content(each).decode("latin-1")
+        text = _content(each).decode("latin-1").replace("\0", " ")  # some end it as if it were C's
         found = re.search(r"\bid:\s*([^\s:]+)", text)
         id = first_word(each.fields.get(TLV_RECEIPTED_ID, b"")) or (found[1] if found else "")
         stat = re.search(r"\bstat:\s*([^\s]+)", text, re.IGNORECASE)
@@ -198,7 +200,7 @@ class Smpp(Provider):
         error = re.search(r"\berr:\s*([^\s]+)", text, re.IGNORECASE)
         status = STATUSES.get(word, "failed" if word else "unknown")
         code = error[1] if error and error[1].strip("0") else ""
-        return Receipt(status, ref=self._ids.receipted(id), reason=f"{word} {code}".strip()[:64])
+        return Receipt(status, ref=self._ids.receipted(id)[:64], reason=f"{word} {code}".strip()[:64])
 
 
 class Ids:

@@ -201,6 +201,13 @@ async def test_what_answers_mean(centre: Centre, bind: Bind, status: int, fault:
     assert len(centre.submitted) == 1
 
 
+async def test_taken_without_an_id_is_not_refused(centre: Centre, bind: Bind) -> None:
+    smpp = await bind()
+    centre.ids = [""]
+    with pytest.raises(OutcomeUnknown):
+        await smpp.send(SHORT)
+
+
 async def test_a_throttled_later_part_is_tried_again(centre: Centre, bind: Bind) -> None:
     smpp = await bind()
     centre.rejects = [None, 0x58, None, None]
@@ -276,6 +283,12 @@ async def test_a_receipt_in_words(centre: Centre, bind: Bind, news: News) -> Non
     await smpp.send(SHORT)
     await _delivered(centre, _dlr("A0"), esm_class=4)
     assert await news.queue.get() == Receipt("delivered", "a0", reason="DELIVRD")
+
+
+async def test_no_receipt_holds_what_no_database_takes(centre: Centre, bind: Bind, news: News) -> None:
+    await bind()
+    await _delivered(centre, _dlr("B" * 80).removesuffix(b" text:") + b"\0", esm_class=4)
+    assert await news.queue.get() == Receipt("delivered", "b" * 64, reason="DELIVRD")
 
 
 async def test_a_receipt_in_fields(centre: Centre, bind: Bind, news: News) -> None:
