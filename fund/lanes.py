@@ -24,7 +24,7 @@ GLANCE_SECONDS = 0.01
 SULK_SECONDS = 1.0  # after a change that took longer than a glance, others are made in a thread for so long
 NOTES = 200  # changes in place between two checkpoints, which wait for the disk; a few pages each
 LOOK_EVERY = 10_000  # SQLite's instructions between two looks whether somebody still waits
-NORMAL = 1  # PRAGMA synchronous: only a checkpoint waits for the disk
+NORMAL = 1  # PRAGMA synchronous: only a checkpoint waits for the disk, and the first change after it
 
 _Result = TypeVar("_Result")
 _Work = Callable[[sqlite3.Connection], _Result]
@@ -128,6 +128,13 @@ def _impatient(connection: sqlite3.Connection) -> _Here:
     return _Here(connection, changes=synchronous <= NORMAL and not queries)
 
 
+def _bring_in(connection: sqlite3.Connection) -> None:
+    """What the log holds, into the file; and begin the log anew by a change of nothing, for that waits for the disk too."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version={version}")
+
+
 class Lanes:
     """The kept connections of one database."""
 
@@ -203,7 +210,7 @@ class Lanes:
 
     async def _move_on(self) -> None:
         with suppress(sqlite3.Error):  # the next one tries again
-            await self.write(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+            await self.write(_bring_in)
 
     async def _open_here(self) -> _Here:
         self._here = await self._lane_here.run(_impatient)

@@ -169,3 +169,22 @@ async def test_the_log_of_what_is_noted_does_not_grow_for_ever(
             sizes.append(log.stat().st_size)
     assert log.stat().st_size < 1.5 * sizes[1]
     assert (tmp_path / "lanes.db").stat().st_size > 20 * NOTES * 500
+
+
+async def test_the_log_is_begun_anew_in_the_thread(
+    quick: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fund.lanes.GLANCE_SECONDS", 10.0)
+
+    def salt() -> bytes:
+        return (tmp_path / "lanes.db-wal").read_bytes()[16:24]
+
+    for n in range(NOTES):
+        await quick.note(adds(str(n)))
+    before = salt()
+    while quick._writing.waiting or not quick._checkpoint:
+        await asyncio.sleep(0.01)
+    await quick._checkpoint
+    begun = salt()
+    await quick.note(adds("after it"))
+    assert before != begun == salt()
