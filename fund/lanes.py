@@ -129,7 +129,7 @@ def _impatient(connection: sqlite3.Connection) -> _Here:
 
 
 def _bring_in(connection: sqlite3.Connection) -> None:
-    """What the log holds, into the file; and begin the log anew by a change of nothing, for that waits for the disk too."""
+    """What the log holds, into the file; then a change of nothing, as the first one after it waits for the disk too."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version={version}")

@@ -13,7 +13,7 @@ from ivr.flow import Flow
 from ivr.prompts import Prompts
 from ivr.recordings import Recordings
 from ivr.script import to_build, to_come
-from ivr.voice import CommandVoice, EmbeddedVoice, Voice, VoiceFault, pronunciations
+from ivr.voice import CommandVoice, EmbeddedVoice, Voice, pronunciations
 
 log = structlog.get_logger()
 BREATH_SECONDS = 0.01  # between two sounds made ahead, for whoever calls meanwhile
@@ -59,8 +59,8 @@ class Ahead:
             made = flow
             try:
                 await asyncio.to_thread(self._make_all, flow)
-            except VoiceFault as fault:  # callers hear the spare voice, and each sound is tried again when it is said
-                log.warning("sounds_not_made_ahead", reason=str(fault))
+            except Exception as fault:  # the voice, a recording, the disk: each sound is tried again when it is said
+                log.warning("sounds_not_made_ahead", fault=type(fault).__name__, reason=str(fault))
 
     def _make_all(self, flow: Flow) -> None:
         began, count = time.monotonic(), 0

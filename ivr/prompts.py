@@ -220,7 +220,7 @@ class Prompts:
         if part.recorded:
             try:
                 return self._recordings.sound(part.recorded)
-            except OSError:
+            except (OSError, ValueError):  # gone, or cut short
                 log.error("recording_missing", file=part.recorded)
         return voice.say(part.words, part.language, brisk=part.brisk)
 

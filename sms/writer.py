@@ -170,7 +170,7 @@ class Transaction:
         return self._connection
 
     def undo(self) -> None:
-        """In the thread: back to where it began, and nobody else's work with it, unless SQLite has undone that as well."""
+        """In the thread: back to where it began, and nobody else's work with it, unless SQLite undid that already."""
         if self._connection is not None and not self.flushed:
             try:
                 self._connection.exec_driver_sql("ROLLBACK TO transaction_of_one")

@@ -11,6 +11,7 @@ from hotline import sounds
 from hotline.sounds import Ahead
 from ivr.loader import load, read_folder, read_phrases
 from ivr.prompts import Prompts
+from ivr.utterance import Utterance
 from tests.ivr.test_prompts import Tones, opened
 from tests.service import FLOWS, always_open, service
 
@@ -76,3 +77,19 @@ async def test_a_voice_that_fails_is_told_and_nothing_else(tmp_path: Path, logs:
     await ahead.stop()
     assert [log["event"] for log in logs] == ["sounds_not_made_ahead"]
     prompts.close()
+
+
+async def test_whatever_else_fails_is_told_and_ends_no_service(
+    prompts: Prompts, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
+) -> None:
+    def fails(_: Utterance) -> bool:
+        raise PermissionError("the folder is not ours")
+
+    monkeypatch.setattr(prompts, "make_ahead", fails)
+    flow = load(read_folder(FLOWS), PHRASES).flow
+    assert flow
+    ahead = Ahead(prompts)
+    ahead.make(flow)
+    await asyncio.sleep(0.2)
+    await ahead.stop()
+    assert [(log["event"], log["fault"]) for log in logs] == [("sounds_not_made_ahead", "PermissionError")]

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,11 +152,14 @@ async def test_recordings_come_first_and_at_once(tmp_path: Path, voice: Tones) -
     prompts.close()
 
 
-async def test_a_recording_that_is_gone_is_spoken_instead(tmp_path: Path, voice: Tones) -> None:
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"RIFF")], ids=["gone", "damaged"])
+async def test_a_recording_that_cannot_be_played_is_spoken_instead(
+    tmp_path: Path, voice: Tones, harm: Callable[[Path], object]
+) -> None:
     recordings = Recordings(tmp_path / "recordings")
     recordings.keep([(recording_name("您好", "zh"), "zh", "您好", tone("录音"))])
     for path in (tmp_path / "recordings").glob("zh/*.wav"):
-        path.unlink()
+        harm(path)
     prompt = opened(tmp_path, voice).make(said("您好"))
     assert np.array_equal(audio.unwav(prompt.wav), tone("您好"))
 
