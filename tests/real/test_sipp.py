@@ -68,7 +68,7 @@ async def test_thirty_callers_at_once_hear_their_balances(lines: tuple[Running, 
     running, asterisk = lines
     people = bound()[:30]
     before = len(running.calls())
-    keys = Wait(6), Press("1"), Wait(3), Relay(1, 6), Wait(14)
+    keys = Wait(6), Press("1"), Wait(3), Relay(1, 6), Wait(20)
     made = await calls(tmp_path, asterisk, [(who.phone, who.pin or "") for who in people], *keys, rate=3)
     assert (made.done, made.failed) == (30, 0), made.told
     today = date.fromisoformat((running.home / "ledger.made").read_text())
