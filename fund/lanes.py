@@ -21,6 +21,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 READERS = 3
 GLANCE_SECONDS = 0.01
+SLOW_SECONDS = 60.0  # a statement that took longer is read in a thread: an index is missing, or the machine was busy
 SULK_SECONDS = 1.0  # after a change that took longer than a glance, others are made in a thread for so long
 NOTES = 200  # changes in place between two checkpoints, which wait for the disk; a few pages each
 LOOK_EVERY = 10_000  # SQLite's instructions between two looks whether somebody still waits
@@ -144,7 +145,7 @@ class Lanes:
         self._lane_here = _Lane(engine)
         self._here: _Here | None = None
         self._checkpoint: Task[None] | None = None
-        self._slow: set[str] = set()  # statements that took longer than a glance: an index is missing
+        self._slow: dict[str, float] = {}  # until when statements are read in a thread that took longer than a glance
         event.listen(engine, "engine_disposed", self._close, once=True)
 
     async def read(self, work: _Work[_Result]) -> _Result:
@@ -156,7 +157,7 @@ class Lanes:
 
         Raises whatever SQLite raises.
         """
-        if sql not in self._slow:
+        if time.perf_counter() >= self._slow.get(sql, 0.0):
             here = self._here or await self._open_here()
             began = time.perf_counter()
             try:
@@ -166,7 +167,7 @@ class Lanes:
                 pass
             finally:
                 if time.perf_counter() - began > GLANCE_SECONDS:
-                    self._slow.add(sql)
+                    self._slow[sql] = time.perf_counter() + SLOW_SECONDS
         return await self.read(lambda connection: connection.execute(sql, arguments).fetchall())
 
     async def write(self, work: _Work[_Result]) -> _Result:

@@ -89,6 +89,16 @@ async def test_what_takes_long_is_read_in_a_thread_from_then_on(lanes: Lanes) ->
     assert await reading == [(300_000,)]
 
 
+async def test_what_was_slow_once_is_glanced_at_again(lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fund.lanes.SLOW_SECONDS", 0.2)
+    await lanes.glance(SLOW, ())
+    await asyncio.sleep(0.25)
+    began = time.perf_counter()
+    reading = asyncio.create_task(lanes.glance(SLOW, ()))
+    await asyncio.sleep(0)
+    assert reading.done() and time.perf_counter() - began > GLANCE_SECONDS, "read where we are"
+
+
 async def test_they_close_with_their_engine_and_open_anew(engine: AsyncEngine, lanes: Lanes) -> None:
     await lanes.write(lambda connection: connection.execute("INSERT INTO things VALUES ('a')"))
     await engine.dispose()
