@@ -73,8 +73,8 @@ class Link(asyncio.Protocol):
                     await self._lost.wait()
             now = time.monotonic()
             self._give_up(now)
-            if now - self._heard_at > ENQUIRE_SECONDS + self._timeout_seconds:
-                self.drop()
+            if not self.is_open or now - self._heard_at > ENQUIRE_SECONDS + self._timeout_seconds:
+                self.drop()  # also one whose goodbye the other side does not take in
             elif now - self._heard_at > ENQUIRE_SECONDS and not self._asked:
                 self.ask(ENQUIRE).add_done_callback(lambda done: done.exception())  # any answer will do, or none
 

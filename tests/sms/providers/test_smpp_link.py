@@ -180,6 +180,17 @@ async def test_a_link_that_is_lost_loses_what_was_asked_and_takes_nothing_more(b
     assert not link.is_open
 
 
+async def test_who_says_goodbye_and_hangs_is_left_soon(bound: tuple[Link, Far]) -> None:
+    link, far = bound
+    asked = [link.ask(SUBMIT, bytes(60_000)) for _ in range(200)]  # more than is on its way unread
+    await far.say(unit(UNBIND, 3))
+    async with asyncio.timeout(5):
+        faults = await asyncio.gather(*asked, return_exceptions=True)
+        while not link._lost.is_set():
+            await asyncio.sleep(0.05)
+    assert {type(fault) for fault in faults} <= {LinkLost, TimeoutError}
+
+
 async def test_silence_is_asked_about_and_then_ends_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smpp_link, "ENQUIRE_SECONDS", 0.3)
     async with listening() as (port, there):
