@@ -40,16 +40,19 @@ class Ahead:
         self._prompts = prompts
         self._wanted: Flow | None = None
         self._making: asyncio.Task[None] | None = None
+        self._stopped = False
 
     def make(self, flow: Flow) -> None:
         """Begin; what is being made for a flow before it is left."""
+        if self._stopped:  # a menu that changes as the service ends must not hold it up
+            return
         self._wanted = flow
         if self._making is None or self._making.done():
             self._making = asyncio.create_task(self._make())
 
     async def stop(self) -> None:
-        """Leave what is not made yet."""
-        self._wanted = None
+        """Leave what is not made yet, and begin nothing more."""
+        self._wanted, self._stopped = None, True
         if self._making:
             await self._making
 

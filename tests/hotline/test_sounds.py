@@ -65,6 +65,8 @@ async def test_what_is_being_made_for_a_flow_before_is_left(prompts: Prompts, lo
     ahead.make(flow)
     await ahead.stop()
     assert len(await counts(logs, 1)) == 1, "a service that stops waits for one sound only"
+    ahead.make(other)
+    assert ahead._making and ahead._making.done(), "and begins nothing more"
 
 
 async def test_a_voice_that_fails_is_told_and_nothing_else(tmp_path: Path, logs: list[EventDict]) -> None:
