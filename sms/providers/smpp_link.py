@@ -80,11 +80,13 @@ class Link(asyncio.Protocol):
 
     async def close(self) -> None:
         """Say goodbye, if there is somebody."""
-        if self.is_open:
-            with contextlib.suppress(LinkLost, TimeoutError):
-                async with asyncio.timeout(min(1.0, self._timeout_seconds)):
-                    await self.ask(UNBIND)
-        self.drop()
+        try:
+            if self.is_open:
+                with contextlib.suppress(LinkLost, TimeoutError):
+                    async with asyncio.timeout(min(1.0, self._timeout_seconds)):
+                        await self.ask(UNBIND)
+        finally:
+            self.drop()
 
     def drop(self) -> None:
         """End it now."""

@@ -217,6 +217,15 @@ async def test_goodbye(bound: tuple[Link, Far]) -> None:
     assert not link.is_open
 
 
+async def test_a_goodbye_cut_short_ends_the_link_as_well(bound: tuple[Link, Far]) -> None:
+    link, far = bound
+    closing = asyncio.create_task(link.close())
+    await far.heard()
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert not link.is_open
+
+
 @given(st.binary(max_size=120), st.integers(0, len(RECEIPT)))
 def test_no_delivery_makes_anything_but_a_fault_that_is_known(noise: bytes, kept: int) -> None:
     with contextlib.suppress(IndexError, ValueError, smpp_link.struct.error):
