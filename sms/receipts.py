@@ -59,11 +59,16 @@ class Receipts:
 
     async def match(self, refs: Sequence[str]) -> None:
         """Apply the waiting receipts of these provider references, and forget them."""
-        if not refs or not await _ANY_WAITING.fetch(self.store.engine):  # hardly ever
+        if not refs or not await _ANY_WAITING.fetch(self.store.engine) or not await self._waits(refs):
             return
         async with self.store.write() as connection:
             applied = await connection.run_sync(self._match, refs)
         self._tell(applied)
+
+    async def _waits(self, refs: Sequence[str]) -> bool:
+        """Hardly ever. But those of texts whose id never came wait for days, and must take nobody's turn to write."""
+        async with self.store.read() as connection:
+            return (await connection.execute(_WAITING, {"refs": list(refs)})).first() is not None
 
     async def sweep(self) -> None:
         """Match whatever still waits, and drop what has waited too long; for the housekeeper."""

@@ -100,6 +100,16 @@ async def test_receipts_teach_the_operator(outbox: Outbox, store: Store, receipt
     assert (await outbox.claim(LANES, 1, 30))[0].operator == "unicom"
 
 
+async def test_strangers_take_nobodys_turn_to_write(
+    store: Store, receipts: Receipts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await receipts.take("a", [Receipt("delivered", "stranger")])
+    monkeypatch.setattr(store, "write", None)
+    await receipts.match(["r1", "r2"])
+    with pytest.raises(TypeError):
+        await receipts.match(["stranger"])
+
+
 async def test_strangers_are_kept_and_harm_nobody(store: Store, receipts: Receipts) -> None:
     await receipts.take("a", [Receipt("delivered", "nobody's"), Receipt("failed", "", id="nobody's")])
     await receipts.sweep()
