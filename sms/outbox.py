@@ -44,7 +44,7 @@ from sms.tables import message, message_part, number, opt_out
 _Item = TypeVar("_Item")
 DEFAULT_LIFE = timedelta(days=2)
 AT_ONCE = 25  # texts composed or sealed while everybody else waits
-TOGETHER = 1000  # texts added in one transaction
+TOGETHER = 3000  # texts added in one transaction
 TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
 RECORDED_TOGETHER = 400  # answers of providers written down in one transaction
 RECORD_SECONDS = 0.01  # for which they gather, while there are fewer

@@ -33,9 +33,9 @@ class Store:
         self.privacy = privacy
         self.sqlite = engine.dialect.name == "sqlite"
         self._insert_new: dict[str, Any] = {}
-        self._writer = Writer(engine) if self.sqlite else None
         self._in_a_hurry = 0
         self._hurried_at = float("-inf")
+        self._writer = Writer(engine, lambda: self.codes_about) if self.sqlite else None
         self._calm = asyncio.Event()
 
     @contextmanager

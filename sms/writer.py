@@ -21,17 +21,17 @@ Result = TypeVar("Result")
 MOST_TOGETHER = 16  # transactions that share a flush, so that the first of them does not wait long for the last
 # WAL is a property of the file, which `hotline.database` gave it; these are properties of a connection. Each text
 # changes pages all over the indexes of digests: they are kept in memory (32 MB), and brought from the log into the
-# file at every 2000 pages of it, which takes no longer than a code may wait.
-_PRAGMAS = (
-    *("synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"),
-    *("cache_size=-32768", "wal_autocheckpoint=2000"),
-)
+# file when there are many; while codes are about sooner, which takes no longer than a code may wait.
+_PRAGMAS = ("synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON", "cache_size=-32768")
+LOG_PAGES, LOG_PAGES_NEAR_CODES = 8000, 2000
 
 
 class Writer:
     """The writing end of an SQLite database. Transactions take turns, first come, first served."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, codes_about: Callable[[], bool] = lambda: False) -> None:
+        self._codes_about = codes_about
+        self._log_pages = 0
         self._engine = create_engine(
             engine.url.set(drivername="sqlite"),
             poolclass=StaticPool,
@@ -111,9 +111,16 @@ class Writer:
             for pragma in _PRAGMAS:
                 self._connection.exec_driver_sql(f"PRAGMA {pragma}")
         if not self._connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+            self._choose_log_pages(self._connection)
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
         self._connection.exec_driver_sql("SAVEPOINT transaction_of_one")
         return self._connection
+
+    def _choose_log_pages(self, connection: Connection) -> None:
+        pages = LOG_PAGES_NEAR_CODES if self._codes_about() else LOG_PAGES
+        if pages != self._log_pages:
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
+            self._log_pages = pages
 
     def commit(self) -> Exception | None:
         """All that was written since the last time, onto the disk; or why none of it is there."""
@@ -133,7 +140,7 @@ class Writer:
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._log_pages = None, 0
         self._engine.dispose()
 
 
