@@ -26,6 +26,7 @@ import numpy as np
 import uvloop
 
 from bench.caller import Script, Sign, Tally, Telephones, sign
+from bench.full_load import Load, full_load
 from fund.clock import china_now
 from fund.demo.people import Who, everybody
 from hotline.settings import Settings
@@ -109,9 +110,10 @@ def main() -> None:
         stack.callback(bare.kill)
         try:
             sides = uvloop.run(_measure(running, asterisk, bare.pid, signs))
+            load = uvloop.run(full_load(running.agi_port, _people(), WRONG_PIN, lambda: _cpu_seconds(running.pid)))
         finally:
             print(_complaints(running.events()), flush=True)
-    print(_table(*sides, _engine_steps_a_second()))
+    print(_table(*sides, load, _engine_steps_a_second()))
 
 
 def _build_prompts(running: Running) -> None:
@@ -200,11 +202,16 @@ def _lay_out_sounds(running: Running, folder: Path) -> dict[str, Sign]:
 # the runs
 
 
+def _people() -> list[Who]:
+    """Who is asked for nothing but the PIN."""
+    bound = [who for who in everybody() if who.bound and who.pin and not who.special and who.state == "01"]
+    return [who for who in bound if who.birth.year > 1965]
+
+
 async def _measure(
     running: Running, asterisk: Asterisk, bare_pid: int, signs: dict[str, Sign]
 ) -> tuple[Side, Side, Side]:
-    people = [who for who in everybody() if who.bound and who.pin and not who.special and who.state == "01"]
-    people = [who for who in people if who.birth.year > 1965]
+    people = _people()
 
     def script(pin_of: Callable[[Who], str]) -> Callable[[Who], Script]:
         return lambda who: Script(
@@ -328,7 +335,7 @@ def _engine_steps_a_second() -> float:
 # what is told
 
 
-def _table(peer: Side, bare: Side, ours: Side, steps_a_second: float) -> str:
+def _table(peer: Side, bare: Side, ours: Side, load: Load, steps_a_second: float) -> str:
     def quantile(side: Side, q: float) -> float:
         return float(np.quantile(side.steady.reaction_seconds, q)) * 1000
 
@@ -343,6 +350,8 @@ def _table(peer: Side, bare: Side, ours: Side, steps_a_second: float) -> str:
          f"{ours.asterisk_ms / max(peer.asterisk_ms, 0.01):.2f}"),
         ("CPU of the service per call, beyond its idling", f"{ours.service_ms:.2f} ms", "-",
          f"a bare script: {bare.service_ms:.2f} ms"),
+        (f"the same when it is never idle, at {load.calls_a_second:.0f} calls/s without sound", f"{load.cpu_ms:.2f} ms",
+         "-", ""),
         (f"memory of the service with {TOGETHER} calls", f"{ours.memory_mb:.0f} MB", "-", ""),
         ("engine alone", f"{steps_a_second:,.0f} steps/s", "-", ""),
     ]  # fmt: skip
