@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -72,7 +73,10 @@ async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: 
         assert (await connection.execute(select(calls.c.node))).scalar_one() == "main/agent"
 
 
-async def test_where_nobody_waits_for_the_disk_a_call_is_saved_at_once(sqlite_url: str) -> None:
+async def test_where_nobody_waits_for_the_disk_a_call_is_saved_at_once(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fund.lanes.GLANCE_SECONDS", 10.0)  # however busy the machine is
     quick = open_database(sqlite_url, flush=False)
     await upgrade(quick)
     records = CallRecords(quick, PRIVACY)

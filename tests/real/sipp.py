@@ -7,7 +7,7 @@ import asyncio
 import csv
 import shutil
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,13 +139,22 @@ def _lay_out(folder: Path, callers: Sequence[Sequence[str]], acts: Sequence[Act]
 @asynccontextmanager
 async def _ears(count: int) -> AsyncIterator[tuple[int, list[Ear]]]:
     """Ears at the ports that SIPp will name for its calls, and the port it is to count from."""
-    first = 40_000 + free_port() % 10_000
-    opened = [await listen(first + _EAR_OFFSET + _PORTS_A_CALL * n) for n in range(count)]
+    opened: list[tuple[Ear, asyncio.DatagramTransport]] = []
     try:
+        while len(opened) < count:  # others take ports as well: then somewhere else
+            _close(opened)
+            first = 40_000 + free_port() % 10_000
+            with suppress(OSError):
+                for n in range(count):
+                    opened.append(await listen(first + _EAR_OFFSET + _PORTS_A_CALL * n))
         yield first, [ear for ear, _ in opened]
     finally:
-        for _, transport in opened:
-            transport.close()
+        _close(opened)
+
+
+def _close(opened: list[tuple[Ear, asyncio.DatagramTransport]]) -> None:
+    while opened:
+        opened.pop()[1].close()
 
 
 async def _played(folder: Path, sip_port: int, media_port: int, calls: Calls, rate: float) -> Calls:
