@@ -4,12 +4,15 @@ It runs from the root that `install.sh` made, or from this machine's own files, 
 `/etc/asterisk`, `/var/lib/asterisk` and so on are folders of the test, and every mount ends with it.
 """
 
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -42,15 +45,21 @@ exec chroot {root} sh /usr/local/share/hotline/asterisk/entrypoint.sh
 """
 
 
+_ports = itertools.count(random.randrange(1000))
+
+
 class NoAsterisk(Exception):
     """No real Asterisk can run here; the message says why."""
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of the loopback interface that nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((TRUNK, 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody uses now, and that no other worker and no outgoing connection gets."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    while True:
+        port = 10_000 + 1000 * worker + next(_ports) % 1000
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind((TRUNK, port))
+            return port
 
 
 def find_root() -> Path:
