@@ -28,7 +28,7 @@ import uvloop
 from bench.caller import Script, Sign, Tally, Telephones, sign
 from bench.full_load import Load, full_load
 from fund.clock import china_now
-from fund.demo.people import Who, everybody
+from fund.demo.people import Who
 from hotline.settings import Settings
 from hotline.sounds import open_prompts
 from ivr.actions import Action, LookUp, Say
@@ -40,6 +40,7 @@ from ivr.state import State
 from ivr.utterance import Utterance
 from tests.real.asterisk import CONFIG, REPOSITORY, Asterisk, free_port
 from tests.real.running import Running
+from tests.real.telephone import pin_only
 
 WRONG_PIN = "864209"
 SOUNDS = "/var/lib/asterisk/bench"  # as Asterisk sees them
@@ -110,7 +111,7 @@ def main() -> None:
         stack.callback(bare.kill)
         try:
             sides = uvloop.run(_measure(running, asterisk, bare.pid, signs))
-            load = uvloop.run(full_load(running.agi_port, _people(), WRONG_PIN, lambda: _cpu_seconds(running.pid)))
+            load = uvloop.run(full_load(running.agi_port, pin_only(), WRONG_PIN, lambda: _cpu_seconds(running.pid)))
         finally:
             print(_complaints(running.events()), flush=True)
     print(_table(*sides, load, _engine_steps_a_second()))
@@ -202,16 +203,10 @@ def _lay_out_sounds(running: Running, folder: Path) -> dict[str, Sign]:
 # the runs
 
 
-def _people() -> list[Who]:
-    """Who is asked for nothing but the PIN."""
-    bound = [who for who in everybody() if who.bound and who.pin and not who.special and who.state == "01"]
-    return [who for who in bound if who.birth.year > 1965]
-
-
 async def _measure(
     running: Running, asterisk: Asterisk, bare_pid: int, signs: dict[str, Sign]
 ) -> tuple[Side, Side, Side]:
-    people = _people()
+    people = pin_only()
 
     def script(pin_of: Callable[[Who], str]) -> Callable[[Who], Script]:
         return lambda who: Script(

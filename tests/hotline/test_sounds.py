@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from structlog.typing import EventDict
 
 from hotline import sounds
 from hotline.sounds import Ahead
+from ivr.flow import Flow
 from ivr.loader import load, read_folder, read_phrases
 from ivr.prompts import Prompts
 from ivr.utterance import Utterance
@@ -23,6 +25,13 @@ def prompts(tmp_path: Path) -> Iterator[Prompts]:
     prompts = opened(tmp_path, Tones())
     yield prompts
     prompts.close()
+
+
+@pytest.fixture(scope="module")
+def flow() -> Flow:
+    flow = load(read_folder(FLOWS), PHRASES).flow
+    assert flow
+    return flow
 
 
 async def counts(logs: list[EventDict], many: int) -> list[int]:
@@ -51,10 +60,10 @@ async def test_at_the_start_and_when_a_menu_changes(
         assert (await counts(logs, 3))[-1] == 0, "what is there is not made again"
 
 
-async def test_what_is_being_made_for_a_flow_before_is_left(prompts: Prompts, logs: list[EventDict]) -> None:
-    flow = load(read_folder(FLOWS), PHRASES).flow
-    other = load(read_folder(FLOWS), PHRASES).flow
-    assert flow and other
+async def test_what_is_being_made_for_a_flow_before_is_left(
+    prompts: Prompts, flow: Flow, logs: list[EventDict]
+) -> None:
+    other = replace(flow)
     ahead = Ahead(prompts)
     ahead.make(flow)
     await asyncio.sleep(0.1)
@@ -69,10 +78,8 @@ async def test_what_is_being_made_for_a_flow_before_is_left(prompts: Prompts, lo
     assert ahead._making and ahead._making.done(), "and begins nothing more"
 
 
-async def test_a_voice_that_fails_is_told_and_nothing_else(tmp_path: Path, logs: list[EventDict]) -> None:
+async def test_a_voice_that_fails_is_told_and_nothing_else(tmp_path: Path, flow: Flow, logs: list[EventDict]) -> None:
     prompts = opened(tmp_path, Tones(fails=True), spare=Tones())
-    flow = load(read_folder(FLOWS), PHRASES).flow
-    assert flow
     ahead = Ahead(prompts)
     ahead.make(flow)
     await asyncio.sleep(0.2)
@@ -82,14 +89,12 @@ async def test_a_voice_that_fails_is_told_and_nothing_else(tmp_path: Path, logs:
 
 
 async def test_whatever_else_fails_is_told_and_ends_no_service(
-    prompts: Prompts, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
+    prompts: Prompts, flow: Flow, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
 ) -> None:
     def fails(_: Utterance) -> bool:
         raise PermissionError("the folder is not ours")
 
     monkeypatch.setattr(prompts, "make_ahead", fails)
-    flow = load(read_folder(FLOWS), PHRASES).flow
-    assert flow
     ahead = Ahead(prompts)
     ahead.make(flow)
     await asyncio.sleep(0.2)

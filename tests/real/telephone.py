@@ -5,11 +5,18 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 
+from fund.demo.people import Who, everybody
 from tests.real.asterisk import Asterisk
 from tests.real.baresip import Baresip
 from tests.real.running import Running
 
 PIN = "135790"  # of the demo person 13900000001
+
+
+def pin_only() -> list[Who]:
+    """People who are asked for nothing but the PIN, and not offered a person first."""
+    bound = [who for who in everybody() if who.bound and who.pin and not who.special and who.state == "01"]
+    return [who for who in bound if who.birth.year > 1965]
 
 
 @contextmanager

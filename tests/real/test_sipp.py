@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fund.demo.accounts import account
-from fund.demo.people import Who, everybody, unit
+from fund.demo.people import Who, unit
 from ivr.utterance import Utterance
 from tests import hearing
 from tests.real import sipp
@@ -15,6 +15,7 @@ from tests.real.asterisk import Asterisk
 from tests.real.running import Running
 from tests.real.sipp import Press, Relay, Wait
 from tests.real.spoken import PHRASES, said, sound
+from tests.real.telephone import pin_only
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 WELCOME = said("您好，欢迎致电镇江市住房公积金热线。")
@@ -50,15 +51,6 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
     assert "135790" not in running.events() and "135790" not in asterisk.console()
 
 
-def bound() -> list[Who]:
-    """People who are asked for nothing but the PIN."""
-    return [
-        who
-        for who in everybody()
-        if who.bound and who.pin and not who.special and who.birth.year > 1965 and who.state == "01"
-    ]
-
-
 def balance_of(who: Who, today: date) -> Utterance:
     yuan = Decimal(account(who, unit(who.employer), today).row["balance"]) / 100
     return said("您的账户余额为{balance}。", personal=True, balance=("money", yuan))
@@ -66,7 +58,7 @@ def balance_of(who: Who, today: date) -> Utterance:
 
 async def test_thirty_callers_at_once_hear_their_balances(lines: tuple[Running, Asterisk], tmp_path: Path) -> None:
     running, asterisk = lines
-    people = bound()[:30]
+    people = pin_only()[:30]
     before = len(running.calls())
     keys = Wait(6), Press("1"), Wait(3), Relay(1, 6), Wait(20)
     made = await calls(tmp_path, asterisk, [(who.phone, who.pin or "") for who in people], *keys, rate=3)
