@@ -45,7 +45,7 @@ exec chroot {root} sh /usr/local/share/hotline/asterisk/entrypoint.sh
 """
 
 
-_ports = itertools.count(random.randrange(1000))
+_ports = itertools.count(random.randrange(500))
 
 
 class NoAsterisk(Exception):
@@ -53,10 +53,13 @@ class NoAsterisk(Exception):
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of the loopback interface that nobody uses now, and that no other worker and no outgoing connection gets."""
+    """A port of the loopback interface that nobody uses now, and that no other worker and no outgoing connection gets.
+
+    Always an even one: a telephone takes the next one too, for SIP over TLS.
+    """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
     while True:
-        port = 10_000 + 1000 * worker + next(_ports) % 1000
+        port = 10_000 + 1000 * worker + 2 * (next(_ports) % 500)
         with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
             probe.bind((TRUNK, port))
             return port
