@@ -34,11 +34,15 @@ def flow() -> Flow:
     return flow
 
 
-async def counts(logs: list[EventDict], many: int) -> list[int]:
+async def told(logs: list[EventDict], event: str, many: int = 1) -> list[EventDict]:
     async with asyncio.timeout(60):
-        while len(made := [log["count"] for log in logs if log["event"] == "sounds_made_ahead"]) < many:
+        while len(found := [log for log in logs if log["event"] == event]) < many:
             await asyncio.sleep(0.05)
-    return made
+    return found
+
+
+async def counts(logs: list[EventDict], many: int) -> list[int]:
+    return [log["count"] for log in await told(logs, "sounds_made_ahead", many)]
 
 
 async def test_at_the_start_and_when_a_menu_changes(
@@ -82,7 +86,7 @@ async def test_a_voice_that_fails_is_told_and_nothing_else(tmp_path: Path, flow:
     prompts = opened(tmp_path, Tones(fails=True), spare=Tones())
     ahead = Ahead(prompts)
     ahead.make(flow)
-    await asyncio.sleep(0.2)
+    await told(logs, "sounds_not_made_ahead")
     await ahead.stop()
     assert [log["event"] for log in logs] == ["sounds_not_made_ahead"]
     prompts.close()
@@ -97,6 +101,6 @@ async def test_whatever_else_fails_is_told_and_ends_no_service(
     monkeypatch.setattr(prompts, "make_ahead", fails)
     ahead = Ahead(prompts)
     ahead.make(flow)
-    await asyncio.sleep(0.2)
+    await told(logs, "sounds_not_made_ahead")
     await ahead.stop()
     assert [(log["event"], log["fault"]) for log in logs] == [("sounds_not_made_ahead", "PermissionError")]
