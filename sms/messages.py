@@ -68,7 +68,7 @@ class Message:
     kind: str = ""  # account, loan, employer, policy: what people may turn off; empty: they may not
     client: str = ""  # the API key's name, or the part of this system that asked
     key: str | None = None  # two messages of one client with one key are one message
-    once: str = ""  # two messages with the same are a repeat, whoever asked and under whatever key
+    once: str = ""  # two messages to one number with the same are a repeat, whoever asked, by whatever key
     quiet: Quiet = "none"
     not_before: datetime | None = None
     expires_at: datetime | None = None

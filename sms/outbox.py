@@ -44,8 +44,9 @@ from sms.tables import message, message_part, number, opt_out
 _Item = TypeVar("_Item")
 DEFAULT_LIFE = timedelta(days=2)
 AT_ONCE = 25  # texts composed or sealed while everybody else waits
-TOGETHER = 3000  # texts added in one transaction
+TOGETHER = 1000  # texts added in one transaction: few enough that the next ones are being made meanwhile
 TOGETHER_NEAR_CODES = 200  # while codes are about: the next one waits behind fewer
+ONCE_BYTES = 8  # of a digest that is compared only within one number
 RECORDED_TOGETHER = 400  # answers of providers written down in one transaction
 RECORD_SECONDS = 0.01  # for which they gather, while there are fewer
 
@@ -173,7 +174,7 @@ class Outbox:
             "to_masked": mask_number(each.to),
             "account_hash": self.store.digest("account", each.account) if each.account else None,
             "key_hash": key_hash(each.client, each.key),
-            "once_hash": self.store.digest("once", each.once) if each.once else None,
+            "once_hash": self.store.digest("once", each.once)[:ONCE_BYTES] if each.once else None,
             "client": each.client,
             "template": each.template,
             "kind": each.kind,
@@ -427,22 +428,31 @@ def key_hash(client: str, key: str | None) -> bytes | None:
 
 
 def _already_there(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[bytes, Any]:
-    """The stored message (id, status) under each key hash and once hash of `rows`."""
+    """The stored message (id, status) under each mark of `rows`."""
     keys = [row["key_hash"] for row in rows if row["key_hash"]]
+    numbers = [row["to_hash"] for row in rows if row["once_hash"]]
     onces = [row["once_hash"] for row in rows if row["once_hash"]]
     found = connection.execute(
-        select(message.c.id, message.c.status, message.c.key_hash, message.c.once_hash).where(
+        select(message.c.id, message.c.status, message.c.key_hash, message.c.to_hash, message.c.once_hash).where(
             or_(
                 message.c.key_hash.in_(keys) if keys else false(),
-                message.c.once_hash.in_(onces) if onces else false(),
+                and_(message.c.to_hash.in_(numbers), message.c.once_hash.in_(onces)) if onces else false(),
             )
         )
     )
-    return {digest: row for row in found for digest in (row.key_hash, row.once_hash) if digest}
+    return {mark: row for row in found.mappings() for mark in _marks(row)}
+
+
+def _marks(row: Mapping[Any, Any]) -> list[bytes]:
+    """By which a message is known to be there already: its client's key; its number with what it says."""
+    return [
+        *([row["key_hash"]] if row["key_hash"] else ()),
+        *([row["to_hash"] + row["once_hash"]] if row["once_hash"] else ()),
+    ]
 
 
 def _added(row: Mapping[str, Any], there: Mapping[bytes, Any]) -> Added:
-    stored = there.get(row["key_hash"]) or there.get(row["once_hash"])
-    if stored is None or stored.id == row["id"]:
+    stored = next((there[mark] for mark in _marks(row) if mark in there), None)
+    if stored is None or stored["id"] == row["id"]:
         return Added(row["id"], "queued")
-    return Added(stored.id, stored.status, duplicate=True)
+    return Added(stored["id"], stored["status"], duplicate=True)

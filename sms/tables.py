@@ -33,7 +33,7 @@ message = Table(
     Column("to_masked", String(20), nullable=False),
     Column("account_hash", LargeBinary(16)),
     Column("key_hash", LargeBinary(16), unique=True, comment="client and idempotency key"),
-    Column("once_hash", LargeBinary(16), unique=True, comment="the same notice to the same number on the same day"),
+    Column("once_hash", LargeBinary(8), comment="the same notice to the same number on the same day"),
     Column("client", String(64), nullable=False),
     Column("template", String(64), nullable=False),
     Column("kind", String(16), nullable=False, comment="what people may turn off; empty: they may not"),
@@ -75,7 +75,7 @@ Index(
     sqlite_where=message.c.provider_ref.is_not(None),
     postgresql_where=message.c.provider_ref.is_not(None),
 )
-Index("message_to", message.c.to_hash)
+Index("message_once", message.c.to_hash, message.c.once_hash, unique=True)
 Index(
     "message_campaign",
     message.c.campaign,

@@ -23,7 +23,7 @@ MOST_TOGETHER = 16  # transactions that share a flush, so that the first of them
 # changes pages all over the indexes of digests: they are kept in memory (32 MB), and brought from the log into the
 # file when there are many; while codes are about sooner, which takes no longer than a code may wait.
 _PRAGMAS = ("synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON", "cache_size=-32768")
-LOG_PAGES, LOG_PAGES_NEAR_CODES = 8000, 2000
+LOG_PAGES, LOG_PAGES_NEAR_CODES = 24000, 2000
 
 
 class Writer:
