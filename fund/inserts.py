@@ -18,8 +18,8 @@ def insert_new(engine: AsyncEngine, table: Table) -> Any:
     return insert_into(engine, table).on_conflict_do_nothing()
 
 
-def put_into(engine: AsyncEngine, table: Table, keys: Collection[str]) -> Any:
-    """Overwrites the row with the same `keys`."""
+def put_into(engine: AsyncEngine, table: Table, keys: Collection[str], fixed: Collection[str] = ()) -> Any:
+    """Overwrites the row with the same `keys`, but for what is `fixed`: else its indexes are written anew each time."""
     insert = insert_into(engine, table)
-    changed = {column.name: column for column in insert.excluded if column.name not in keys}
+    changed = {column.name: column for column in insert.excluded if column.name not in (*keys, *fixed)}
     return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)

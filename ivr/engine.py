@@ -11,7 +11,6 @@ Rules for whoever edits this:
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -82,7 +81,7 @@ REPORT_PAUSE_SECONDS = 2.5  # after a report, before the call goes on by itself
 
 def step(flow: Flow, state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
     """One event in, the next state and what to do out."""
-    turn = Turn(flow, replace(state), event.at)
+    turn = Turn(flow, state.copy(), event.at)
     turn.take(event)
     return turn.state, tuple(turn.actions)
 

@@ -7,6 +7,7 @@ What a node may be is in `ivr.nodes`. Loading and checking live in `ivr.loader` 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -141,18 +142,18 @@ class Flow:
         nodes = {f"{name}/{node}": body for name, file in self.files.items() for node, body in file.nodes.items()}
         object.__setattr__(self, "nodes", nodes)
 
-    @property
+    @cached_property
     def home(self) -> FlowFile:
         """`main.yaml`, whose rules hold everywhere."""
         return self.files[HOME_FILE]
 
-    @property
+    @cached_property
     def longest_call(self) -> LongestCall:
         """When a call has lasted long enough; half an hour when nobody says."""
         patience, _ = self.patience(self.start)
         return self.home.longest_call or LongestCall.model_construct(after=1800.0, then=patience.then)
 
-    @property
+    @cached_property
     def start(self) -> str:
         """The full name of the first node."""
         return f"{HOME_FILE}/{self.home.start}"

@@ -29,6 +29,7 @@ log = structlog.get_logger()
 PATIENCE_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 AT_ONCE = 500  # calls removed in one transaction, so that a new call never waits long behind it
+_FIXED = ("line", "caller_masked", "caller_digest", "started_at")  # of a call, from its first moment
 _COUNTS = {"silence": "silences", "wrong": "wrongs"}
 MOST_WAITING = 20_000  # calls kept in memory while the database is away; beyond, the oldest are let go
 
@@ -45,7 +46,7 @@ class CallRecords:
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
         self._digest = lru_cache(maxsize=4096)(privacy.digest)  # a call asks for the same two at every step
-        self._put_call = Rows(put_into(engine, calls, ("id",)), calls.c.keys())
+        self._put_call = Rows(put_into(engine, calls, ("id",), fixed=_FIXED), calls.c.keys())
         self._put_step = Rows(put_into(engine, call_steps, ("call_id", "n")), call_steps.c.keys())
         self._put_note = Rows(insert(audit), [column.name for column in audit.c if column.name != "id"])
         self._calls: dict[str, dict[str, Any]] = {}
