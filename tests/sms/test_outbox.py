@@ -43,6 +43,13 @@ async def test_a_repeat_is_caught_without_its_key(outbox: Outbox) -> None:
     assert again.id == first.id and again.duplicate
 
 
+async def test_what_says_the_same_to_another_number_is_no_repeat(outbox: Outbox) -> None:
+    there = await outbox.add_all([text(1, once="due"), text(2, once="overdue")])
+    added = await outbox.add_all([text(1, once="overdue"), text(2, once="due"), text(2, once="overdue")])
+    assert [each.duplicate for each in added] == [False, False, True]
+    assert added[2].id == there[1].id
+
+
 async def test_lanes_are_served_in_order(outbox: Outbox) -> None:
     for n, lane in enumerate(reversed(LANES)):
         await outbox.add(text(n, lane))
