@@ -48,7 +48,9 @@ async def _call(agi_port: int, fetch: aiohttp.ClientSession, who: Who, keys: lis
     fields = {"network": "yes", "uniqueid": f"full-load-{next(_numbers)}", "callerid": who.phone, "extension": "12329"}
     writer.write("".join(f"agi_{name}: {value}\n" for name, value in fields.items()).encode() + b"\n")
     while line := (await reader.readline()).decode():
-        if not line.startswith("GET DATA"):
+        if line.startswith("WAIT FOR DIGIT"):
+            writer.write(b"200 result=0\n")
+        elif not line.startswith("GET DATA"):
             writer.write(b"200 result=1\n")
         elif keys:
             writer.write(f"200 result={keys.pop(0)}\n".encode())

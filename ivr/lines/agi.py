@@ -22,6 +22,7 @@ from ivr.line import Gone
 log = structlog.get_logger()
 
 ALL_KEYS = "0123456789*#"
+_ANY_KEY = {"", *ALL_KEYS, *"ABCD"}  # no telephone has the last four, but a line can carry them
 LONGEST_LINE = 2048  # Asterisk's own limit
 OVERHEAR_MS = 100  # how long keys are overheard at a time: a command that comes meanwhile waits for so long at most
 _MOST_FIELDS = 64
@@ -270,8 +271,10 @@ def _key(reply: Reply) -> str:
     """Of STREAM FILE and WAIT FOR DIGIT: the key's character code, or 0. Raises `ProtocolFault` for anything else."""
     if not _KEY_CODE.fullmatch(reply.result):
         raise ProtocolFault("not a key")
-    code = int(reply.result or 0)
-    return chr(code) if code else ""
+    key = chr(int(reply.result or 0)).strip("\0")
+    if key not in _ANY_KEY:
+        raise ProtocolFault("not a key")
+    return key
 
 
 class _Connection(asyncio.Protocol):
