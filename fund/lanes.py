@@ -19,6 +19,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from fund.turns import turn_of
+
 READERS = 3
 GLANCE_SECONDS = 0.01
 SLOW_SECONDS = 60.0  # a statement that took longer is read in a thread: an index is missing, or the machine was busy
@@ -130,8 +132,13 @@ def _impatient(connection: sqlite3.Connection) -> _Here:
 
 
 def _bring_in(connection: sqlite3.Connection) -> None:
-    """What the log holds, into the file; then a change of nothing, as the first one after it waits for the disk too."""
+    """What the log holds, into the file. Others write meanwhile."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _begin_anew(connection: sqlite3.Connection) -> None:
+    """The rest of the log while nobody writes; then a change of nothing, as the first one waits for the disk too."""
+    _bring_in(connection)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version={version}")
 
@@ -141,6 +148,8 @@ class Lanes:
 
     def __init__(self, engine: Engine) -> None:
         self._writing = _Lane(engine)
+        self._checkpointing = _Lane(engine)
+        self._turn = turn_of(engine)
         self._reading = [_Lane(engine) for _ in range(READERS)]
         self._lane_here = _Lane(engine)
         self._here: _Here | None = None
@@ -172,7 +181,8 @@ class Lanes:
 
     async def write(self, work: _Work[_Result]) -> _Result:
         """Work that is committed at its end, all of it or nothing. Raises whatever SQLite raises."""
-        return await self._writing.run(work)
+        async with self._turn.taken():
+            return await self._writing.run(work)
 
     async def note(self, work: _Work[_Result]) -> _Result:
         """The same for a change of a few rows, found by their keys: made in place where that takes no time."""
@@ -186,7 +196,7 @@ class Lanes:
     def note_now(self, work: _Work[_Result]) -> _Result:
         """The same without a wait. Raises `NotNow`, and then nothing was changed."""
         here = self._here
-        if here is None or not here.changes or self._writing.waiting or time.perf_counter() < here.sulks_until:
+        if here is None or not here.changes or self._busy or time.perf_counter() < here.sulks_until:
             raise NotNow
         began = time.perf_counter()
         try:
@@ -201,17 +211,23 @@ class Lanes:
         self._count(here, time.perf_counter() - began)
         return result
 
+    @property
+    def _busy(self) -> bool:
+        """Whether a thread is at it; also during a checkpoint, as the first change after one waits for the disk."""
+        return bool(self._writing.waiting or (self._checkpoint and not self._checkpoint.done()))
+
     def _count(self, here: _Here, seconds: float) -> None:
         if seconds > GLANCE_SECONDS:
             here.sulks_until = time.perf_counter() + SULK_SECONDS
         here.until_checkpoint -= 1
-        if here.until_checkpoint <= 0 and (self._checkpoint is None or self._checkpoint.done()):
+        if here.until_checkpoint <= 0:
             here.until_checkpoint = NOTES
             self._checkpoint = create_task(self._move_on())
 
     async def _move_on(self) -> None:
         with suppress(sqlite3.Error):  # the next one tries again
-            await self.write(_bring_in)
+            await self._checkpointing.run(_bring_in)
+            await self.write(_begin_anew)
 
     async def _open_here(self) -> _Here:
         self._here = await self._lane_here.run(_impatient)
@@ -220,7 +236,7 @@ class Lanes:
     def _close(self, engine: Engine) -> None:
         _lanes.pop(engine, None)
         self._here = None
-        for lane in (self._lane_here, self._writing, *self._reading):
+        for lane in (self._lane_here, self._writing, self._checkpointing, *self._reading):
             await_only(lane.close())  # `AsyncEngine.dispose` runs this in a greenlet
 
 

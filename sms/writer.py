@@ -16,6 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import StaticPool
 
+from fund.turns import turn_of
+
 Result = TypeVar("Result")
 
 MOST_TOGETHER = 16  # transactions that share a flush, so that the first of them does not wait long for the last
@@ -40,7 +42,7 @@ class Writer:
         )
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._turn = asyncio.Lock()
+        self._turn = turn_of(engine.sync_engine)
         self._coming = 0  # transactions that wait for their turn
         self.in_a_hurry = False  # a code is on its way: no transaction waits for the flush of the next one
         self._left: asyncio.Future[None] | None = None
@@ -64,13 +66,13 @@ class Writer:
             finally:
                 await asyncio.shield(self._flush_if_last(transaction))
         finally:
-            self._turn.release()
+            self._turn.lock.release()
         await flushed
 
     async def _take_turn(self) -> None:
         self._coming += 1
         try:
-            await self._turn.acquire()
+            await self._turn.take(self._finish)
         except BaseException:  # cancelled: whoever left the flush to this one must not wait for ever
             self._left = asyncio.ensure_future(self._flush_for_others())
             raise
@@ -78,7 +80,7 @@ class Writer:
             self._coming -= 1
 
     async def _flush_for_others(self) -> None:
-        async with self._turn:
+        async with self._turn.lock:
             await self._flush_if_last()
 
     def in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
@@ -87,11 +89,20 @@ class Writer:
 
     async def _flush_if_last(self, transaction: "Transaction | None" = None) -> None:
         if transaction is None or not transaction.flushed:
-            if not self.flushes_now:
-                return
-            fault = await self.in_thread(self.commit)  # even for nobody: what was undone still holds the lock
+            if self.flushes_now:
+                await self._finish()
         else:
-            fault = transaction.fault
+            self._tell(transaction.fault)
+
+    async def _finish(self) -> None:
+        """Flush, even for nobody: what was undone still holds SQLite's lock."""
+        self._tell(await self.in_thread(self.commit) if self._open else None)
+
+    @property
+    def _open(self) -> bool:
+        return self._connection is not None and bool(_driver(self._connection).in_transaction)
+
+    def _tell(self, fault: Exception | None) -> None:
         waiting, self._unflushed = self._unflushed, []
         for each in waiting:
             if not each.done():
@@ -110,7 +121,7 @@ class Writer:
             self._connection = self._engine.connect()
             for pragma in _PRAGMAS:
                 self._connection.exec_driver_sql(f"PRAGMA {pragma}")
-        if not self._connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+        if not self._open:
             self._choose_log_pages(self._connection)
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
         self._connection.exec_driver_sql("SAVEPOINT transaction_of_one")
@@ -184,6 +195,10 @@ class Transaction:
             except DBAPIError as fault:  # the disk was full before the flush: all who would have shared it hear so
                 self._writer.undo_all(self._connection)
                 self.flushed, self.fault = True, fault
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
 
 
 def _execute(connection: Connection, statement: Executable, values: Any) -> Any:
