@@ -108,7 +108,7 @@ async def test_more_calls_than_there_is_room_for_go_elsewhere() -> None:
 
 WRONG = [
     "hello", "200", "200 result", "200 result=x", "600 result=1", "\x00", "x" * 3000, "200 result=1\n200 result=1",
-    "200 result=135790*#", "200 result=1114112 endpos=5", "200 result=0 endpos=" + "9" * 5000,
+    "200 result=135790*#", "200 result=1 endpos=5", "200 result=1114112 endpos=5", "200 result=0 endpos=" + "9" * 5000,
 ]  # fmt: skip
 
 
