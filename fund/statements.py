@@ -32,7 +32,23 @@ _Convert = Callable[[Any], Any] | None
 BLOCKS = (256, 16)  # rows of one insert on SQLite; what is left goes one by one
 
 
-class Statement:
+class _Prepared:
+    """What is compiled once for each kind of database it meets."""
+
+    _core: Select[*tuple[Any, ...]] | TextualSelect | Insert | Update
+
+    def __init__(self, columns: Sequence[str] | None = None) -> None:
+        self._columns = list(columns) if columns else None
+        self._compiled: dict[str, _Compiled] = {}
+
+    def _for(self, dialect: Dialect) -> "_Compiled":
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = _Compiled(self._core, dialect, self._columns)
+        return compiled
+
+
+class Statement(_Prepared):
     """A Core statement with bind parameters, compiled once for each kind of database it meets.
 
     It must return columns (`select`, or `returning`). `name` is what logs call it; `by_key`: it only finds or changes a
@@ -40,15 +56,13 @@ class Statement:
     """
 
     def __init__(self, name: str, core: Select[*tuple[Any, ...]] | TextualSelect, *, by_key: bool = False) -> None:
+        super().__init__()
         self.name, self.by_key = name, by_key
         self._core = core
-        self._compiled: dict[str, _Compiled] = {}
 
     async def fetch(self, engine: AsyncEngine, **values: Any) -> list[Row]:
         """Every row it returns, by column name. Raises whatever the driver raises, and then drops the connection."""
-        compiled = self._compiled.get(engine.dialect.name)
-        if compiled is None:
-            compiled = self._compiled[engine.dialect.name] = _Compiled(self._core, engine.dialect)
+        compiled = self._for(engine.dialect)
         sql, arguments = compiled.sql, compiled.arguments(values)
         if engine.dialect.name == "sqlite":
             return compiled.rows(await self._embedded(lanes_of(engine), sql, arguments))
@@ -65,15 +79,15 @@ class Statement:
         return await run(lambda connection: connection.execute(sql, arguments).fetchall())
 
 
-class Rows:
+class Rows(_Prepared):
     """A change for each of many rows, compiled once for each kind of database.
 
     An insert (or upsert) of rows that all have these `columns`, or an update whose bind parameters the rows give.
     """
 
     def __init__(self, core: Insert | Update, columns: Sequence[str] | None = None) -> None:
-        self._core, self._columns = core, list(columns) if columns else None
-        self._compiled: dict[str, _Compiled] = {}
+        super().__init__(columns)
+        self._core = core
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Within a transaction; how many rows were changed.
@@ -95,9 +109,7 @@ class Rows:
 
     def ready(self, dialect: Dialect, rows: Sequence[Row]) -> tuple[str, list[tuple[Any, ...]]]:
         """What the driver is given."""
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = _Compiled(self._core, dialect, self._columns)
+        compiled = self._for(dialect)
         return compiled.sql, [compiled.arguments(row) for row in rows]
 
 

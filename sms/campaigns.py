@@ -326,7 +326,5 @@ _NEXT_CHUNK = (
     .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
     .order_by(campaign.c.started_at, campaign_chunk.c.n)
     .limit(1)
-    .with_for_update(
-        skip_locked=True
-    )  # the campaign as well: a pause waits for the chunk, the next chunk for the pause
+    .with_for_update(skip_locked=True)  # the campaign as well: a pause waits for the chunk, the next chunk for it
 )

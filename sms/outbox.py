@@ -445,10 +445,8 @@ def _already_there(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
 
 def _marks(row: Mapping[Any, Any]) -> list[bytes]:
     """By which a message is known to be there already: its client's key; its number with what it says."""
-    return [
-        *([row["key_hash"]] if row["key_hash"] else ()),
-        *([row["to_hash"] + row["once_hash"]] if row["once_hash"] else ()),
-    ]
+    said = row["to_hash"] + row["once_hash"] if row["once_hash"] else None
+    return [mark for mark in (row["key_hash"], said) if mark]
 
 
 def _added(row: Mapping[str, Any], there: Mapping[bytes, Any]) -> Added:

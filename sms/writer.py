@@ -80,19 +80,18 @@ class Writer:
             self._coming -= 1
 
     async def _flush_for_others(self) -> None:
-        async with self._turn.lock:
-            await self._flush_if_last()
+        async with self._turn.taken():
+            pass  # what was left open is committed by now
 
     def in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """`work`, in the writer's thread, after whatever it is doing."""
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def _flush_if_last(self, transaction: "Transaction | None" = None) -> None:
-        if transaction is None or not transaction.flushed:
-            if self.flushes_now:
-                await self._finish()
-        else:
+    async def _flush_if_last(self, transaction: "Transaction") -> None:
+        if transaction.flushed:
             self._tell(transaction.fault)
+        elif self.flushes_now:
+            await self._finish()
 
     async def _finish(self) -> None:
         """Flush, even for nobody: what was undone still holds SQLite's lock."""

@@ -197,9 +197,8 @@ def submit_sm(
             word(destination[2]),
             bytes((esm_class, 0, 0, 0)),  # protocol_id, priority_flag, schedule_delivery_time: none
             word(validity),
-            bytes(
-                (1, 0, data_coding, 0, len(content))
-            ),  # registered_delivery, replace_if_present_flag, ..., message id
+            # registered_delivery, replace_if_present_flag, the coding, no message of the centre's own, the length
+            bytes((1, 0, data_coding, 0, len(content))),
             content,
         )
     )
