@@ -33,8 +33,10 @@ TEARDOWN_SECONDS = 60
 _numbers = itertools.count(1)
 
 # A machine that is busy is slow, and that is no fault of what is tested.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
+settings.register_profile("hunt", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=2000)
+# The same examples every time, so that a test that fails tells of the change; `--hypothesis-profile=hunt` tries others.
+settings.register_profile("same", settings.get_profile("hunt"), derandomize=True, max_examples=100)
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

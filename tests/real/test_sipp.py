@@ -10,6 +10,7 @@ from fund.demo.accounts import account
 from fund.demo.people import Who, unit
 from ivr.utterance import Utterance
 from tests import hearing
+from tests.leaks import told
 from tests.real import sipp
 from tests.real.asterisk import Asterisk
 from tests.real.running import Running
@@ -48,7 +49,7 @@ async def test_a_caller_hears_their_balance(lines: tuple[Running, Asterisk], tmp
         ],
         whole=["welcome", "balance"],
     )
-    assert "135790" not in running.events() and "135790" not in asterisk.console()
+    assert not told("135790", running.events()) and not told("135790", asterisk.console())
 
 
 def balance_of(who: Who, today: date) -> Utterance:
