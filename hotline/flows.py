@@ -69,10 +69,11 @@ def _text_names(settings: Settings) -> tuple[set[str] | None, list[Fault]]:
 
 def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
     """Print every fault and warning, then the menus; 1 when something blocks."""
-    loaded, texts = load_folder(settings, folder), text_faults(settings, folder)
-    today = china_now().date()
-    others = [*calendar_faults(folder or settings.flows, today), *unrecorded(settings, loaded.flow, today)]
-    for fault in [*loaded.faults, *texts, *others]:
+    loaded, texts, today = load_folder(settings, folder), text_faults(settings, folder), china_now().date()
+    told = [*loaded.faults, *texts]
+    if loaded.flow:
+        told += [*calendar_faults(folder or settings.flows, today), *unrecorded(settings, loaded.flow, today)]
+    for fault in told:
         say(fault.tell(settings.language))
     if loaded.flow is None:
         return 1
@@ -90,11 +91,11 @@ def calendar_faults(folder: Path, today: date) -> list[Fault]:
     return [Fault(str(folder / "hours.yaml"), 1, zh, en, warning=True)] if year else []
 
 
-def unrecorded(settings: Settings, flow: Flow | None, today: date) -> list[Fault]:
+def unrecorded(settings: Settings, flow: Flow, today: date) -> list[Fault]:
     """A warning when some of what callers hear is recorded and some is not: two voices in one call."""
     folder = settings.prompts / "recordings"
     recorded = {recording.name for recording in Recordings(folder)}
-    if not flow or not recorded:
+    if not recorded:
         return []
     missing = sum(line.name not in recorded for line in script(to_come(flow, today)))
     zh = f"还有 {missing} 句没有录音，由合成语音代读：hotline prompts list --missing"
