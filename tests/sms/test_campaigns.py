@@ -1,7 +1,6 @@
 """Campaigns over real HTTP on both engines: every sort of file, start to end, held, cancelled, cut in the middle."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,6 @@ from sqlalchemy import func, select
 
 from hotline.text import TextService
 from sms.preflight import CHUNK
-from sms.rows import CsvRows, Fault, JsonRows, Row
 from sms.tables import campaign, campaign_chunk, message, opt_out
 from tests.sms.test_api import Caller, api, text
 
@@ -142,52 +140,3 @@ async def test_all_bad_rows_can_be_downloaded(api: Caller) -> None:
     async with api.http.get(f"/v1/campaigns/{answer['id']}/faults", headers=api.headers) as reply:
         lines = (await reply.text()).splitlines()[1:]
     assert [int(line.split(",")[0]) for line in lines] == list(range(7 * CHUNK + 2, 14 * CHUNK + 2))
-
-
-def read(rows: CsvRows | JsonRows, data: bytes, piece: int = 7) -> list[Row | Fault]:
-    found = [each for at in range(0, len(data), piece) for each in rows.feed(data[at : at + piece])]
-    return [*found, *rows.end()]
-
-
-@pytest.mark.parametrize("piece", [1, 3, 7, 1000])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
-def test_csv_in_every_dress_and_any_pieces(encoding: str, piece: int) -> None:
-    data = '手机号,text\r\n13900000001,"政策,""新""\n第二行"\r\n13900000002,x\r\n\r\n13900000003,住房公积金'.encode(
-        encoding
-    )
-    rows = CsvRows(["text"])
-    if encoding == "gbk" and piece < 10:  # the first piece decides, and it must hold a whole character
-        found = [*rows.feed(data[:10]), *read(rows, data[10:], piece)]
-    else:
-        found = read(rows, data, piece)
-    assert found == [
-        Row(2, "13900000001", {"text": '政策,"新"\n第二行'}),
-        Row(4, "13900000002", {"text": "x"}),
-        Row(6, "13900000003", {"text": "住房公积金"}),
-    ]
-
-
-def test_bad_lines_are_marked_with_their_number() -> None:
-    found = read(
-        CsvRows(["text"]), b"to,text\n13900000001\n13900000002,x,y\n13900000003,\xff\xfe\xfd\n1390000000", 1000
-    )
-    assert found == [
-        Fault(2, "wrong_column_count"), Fault(3, "wrong_column_count"), Fault(4, "wrong_encoding"),
-        Fault(5, "wrong_column_count"),
-    ]  # fmt: skip
-
-
-def test_a_quote_never_closed_does_not_eat_the_memory() -> None:
-    rows = CsvRows(["text"])
-    assert not list(rows.feed(b'to,text\n13900000001,"'))
-    found = [each for _ in range(100) for each in rows.feed(b"x" * 5000)]
-    assert Fault(2, "unclosed_quote") in found and len(rows._open) < 50_000
-
-
-def test_ndjson() -> None:
-    lines = ['{"to": "13900000001", "text": "a"}', '{"to": "13900000002", "params": {"text": "b"}}', "", "{", "[1]",
-             '{"to": 1}', "[" * 5000, json.dumps({"to": "1", "params": 3})]  # fmt: skip
-    assert read(JsonRows(["text"]), "\n".join(lines).encode()) == [
-        Row(1, "13900000001", {"text": "a"}), Row(2, "13900000002", {"text": "b"}), Fault(4, "not_json"),
-        Fault(5, "no_number"), Fault(6, "no_number"), Fault(7, "not_json"), Fault(8, "wrong_params"),
-    ]  # fmt: skip
