@@ -19,6 +19,8 @@ from sms.params import BadParam, Param, Value
 from sms.segments import Segments, count
 from sms.template_file import NAMES, PLACE, File, Kind, TemplateWritten, findings
 
+STOPS = "。，、；！？"
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -43,12 +45,18 @@ class Template:
     quiet: Quiet
     life_seconds: int
     _pieces: tuple[str, ...] = field(init=False, repr=False)  # literal, name, literal, name, ..., literal
+    _stopped: frozenset[str] = field(init=False, repr=False)  # params with a stop of the template's own after each
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_pieces", tuple(PLACE.split(self.text)))
+        pieces = tuple(PLACE.split(self.text))
+        unstopped = {name for name, after in zip(pieces[1::2], pieces[2::2], strict=True) if after[:1] not in {*STOPS}}
+        object.__setattr__(self, "_pieces", pieces)
+        object.__setattr__(self, "_stopped", frozenset({*pieces[1::2]} - unstopped))
 
     def render(self, params: Mapping[str, Value]) -> Rendered:
-        """Fill it in. Raises `Refused`: `missing_param: x`, `extra_param: x`, `bad_param: x (why)`."""
+        """Fill it in; a value's last stop gives way to the template's. Raises `Refused`: `missing_param: x`,
+        `extra_param: x`, `bad_param: x (why)`.
+        """
         if extra := params.keys() - self.params.keys():
             raise Refused(f"extra_param: {_shown(min(extra))}")
         written: dict[str, str] = {}
@@ -56,7 +64,8 @@ class Template:
             if name not in params:
                 raise Refused(f"missing_param: {name}")
             try:
-                written[name] = param.write(params[name])
+                value = param.write(params[name])
+                written[name] = value.rstrip(STOPS) or value if name in self._stopped else value
             except BadParam as bad:
                 raise Refused(f"bad_param: {name} ({bad})") from None
         return Rendered(self._join(written), written)

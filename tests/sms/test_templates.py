@@ -121,6 +121,21 @@ def test_a_template_filled_in(deposit: Template) -> None:
     assert list(rendered.params) == list(deposit.params), "in the order they stand in the text"
 
 
+@pytest.mark.parametrize(
+    ("news", "text"),
+    [
+        ("明日停办业务。", "明日停办业务。详情"),
+        ("好消息！！", "好消息。详情"),
+        ("您办好了吗？ ", "您办好了吗。详情"),
+        ("请找 Co. Ltd.", "请找 Co. Ltd.。详情"),
+        ("。", "。。详情"),
+    ],
+)
+def test_two_stops_never_stand_together(news: str, text: str) -> None:
+    rendered = load(REAL)["policy_notice"].render({"news": news})
+    assert text in rendered.text and rendered.params["news"] + "。详情" == text, "a provider joins them so too"
+
+
 REFUSED = [
     ({"tail": "0001"}, "missing_param: date"),
     (GOOD | {"colour": "red"}, "extra_param: colour"),
