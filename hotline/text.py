@@ -179,19 +179,15 @@ class TextService:
             Chore("measure", 15, self._measure),
             Chore("remove old", day, lambda: remove_old(store, settings.keep_days, settings.keep_text_days)),
         ]
-        pulled = [provider for provider in self.providers.values() if provider.pull_seconds]
-        return chores + [Chore(f"pull {each.name}", each.pull_seconds or 60, self._pull(each)) for each in pulled]
+        return chores + [
+            Chore(f"pull {each.name}", each.pull_seconds, partial(each.pull, self._take_from(each.name)))
+            for each in self.providers.values()
+            if each.pull_seconds
+        ]
 
     async def _measure(self) -> None:
         self.router.measure()
         await measure(self.store)
-
-    def _pull(self, provider: Provider) -> Any:
-        async def pull() -> None:
-            receipts, inbound = await provider.pull()
-            await self.take(provider.name, receipts, inbound)
-
-        return pull
 
 
 def open_text(

@@ -4,6 +4,7 @@ To add one: `sms/providers/NAME.py` with a `Settings` model and a `Provider` sub
 with a table of exact requests and replies, and one line in `sms/providers/__init__.py`. Nothing else changes.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ from datetime import datetime
 from typing import ClassVar
 
 import aiohttp
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from sms.errors import NotSent, OutcomeUnknown, Refused
 from sms.messages import Lane, Status
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)  # not frozen, as Message
@@ -156,9 +160,11 @@ class Provider(ABC):
         """A pushed webhook of texts to us. Raises `Forged`, `Garbled`. Pure."""
         raise Refused("no_inbound_here")
 
-    async def pull(self) -> tuple[Sequence[Receipt], Sequence[Inbound]]:
-        """What the provider kept for us since the last time. Raises `TryLater`, `NotSent`."""
-        return (), ()
+    async def pull(self, take: Take) -> None:  # noqa: B027
+        """What the provider kept for us since the last time, a page safe before the next is asked for.
+
+        Raises any `TextError` but the webhooks'.
+        """
 
 
 class HttpProvider(Provider):
@@ -192,3 +198,13 @@ class HttpProvider(Provider):
             raise NotSent(type(fault).__name__) from fault
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise OutcomeUnknown(type(fault).__name__) from fault
+
+
+async def handed_over(take: Take, receipts: Sequence[Receipt], inbound: Sequence[Inbound]) -> None:
+    """Hand over news that nobody repeats, or only if unanswered; hold them while the database is away."""
+    while True:
+        try:
+            return await take(receipts, inbound)
+        except Exception as fault:
+            log.error("texts.news_wait", fault=type(fault).__name__)
+            await asyncio.sleep(1)

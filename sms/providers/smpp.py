@@ -21,7 +21,16 @@ from pydantic import Field, SecretStr
 from fund.phone import e164
 from sms.errors import NotSent, OutcomeUnknown, Refused, TextError, TryLater
 from sms.messages import Status
-from sms.providers.base import Accepted, Inbound, Outgoing, Provider, ProviderSettings, Receipt, Take
+from sms.providers.base import (
+    Accepted,
+    Inbound,
+    Outgoing,
+    Provider,
+    ProviderSettings,
+    Receipt,
+    Take,
+    handed_over,
+)
 from sms.providers.smpp_link import OK, SUBMIT, Delivery, Link, LinkLost, first_word, submit_sm
 from sms.segments import GSM_BASIC, GSM_EXTENSION, Encoding, encoding_of, split
 
@@ -187,7 +196,7 @@ class Smpp(Provider):
                 news.append(link.news.get_nowait())
             receipts = [self._receipt(each) for each in news if each.esm_class & 0x3C]
             inbound = [_inbound(each) for each in news if not each.esm_class & 0x3C]
-            await _handed_over(take, receipts, inbound)
+            await handed_over(take, receipts, inbound)
             for each in news:
                 link.answer(each)
 
@@ -323,13 +332,3 @@ def _fault(command_status: int) -> TextError:
     if command_status in TRY_LATER:
         return TryLater(reason, TRY_LATER[command_status])
     return Refused(reason)
-
-
-async def _handed_over(take: Take, receipts: Sequence[Receipt], inbound: Sequence[Inbound]) -> None:
-    """Hand news over; while the database is away, hold them: unanswered, they are the centre's as well."""
-    while True:
-        try:
-            return await take(receipts, inbound)
-        except Exception as fault:
-            log.error("smpp.news_wait", fault=type(fault).__name__)
-            await asyncio.sleep(1)

@@ -1,26 +1,40 @@
 """Tencent Cloud SMS: filed templates, requests signed with TC3-HMAC-SHA256, receipts and replies pulled.
 
 Pulling suits a service inside an intranet: nothing has to be reachable from outside. What is pulled once is gone at
-their side. https://cloud.tencent.com/document/product/382/55981
+their side, so each page is safe before the next is asked for. https://cloud.tencent.com/document/product/382/55981
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 from pydantic import Field, SecretStr
 
 from sms.errors import OutcomeUnknown, Refused, TryLater
-from sms.providers.base import Accepted, HttpProvider, Inbound, Outgoing, ProviderSettings, Receipt, Reply, Request
+from sms.providers.base import (
+    Accepted,
+    HttpProvider,
+    Inbound,
+    Outgoing,
+    ProviderSettings,
+    Receipt,
+    Reply,
+    Request,
+    Take,
+    handed_over,
+)
 
 VERSION = "2021-01-11"
 PULLED_AT_ONCE = 100
 MOST_PULLS = 20  # a turn; the rest waits for the next one
+TakeItems = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
 TRY_LATER: Mapping[str, float] = {  # nothing was taken; seconds until it is worth another try here
     "LimitExceeded.PhoneNumberThirtySecondLimit": 30,
@@ -55,6 +69,10 @@ class Tencent(HttpProvider):
     settings: TencentSettings
     pull_seconds = 10.0
 
+    def __init__(self, name: str, settings: ProviderSettings, session: aiohttp.ClientSession) -> None:
+        super().__init__(name, settings, session)
+        self._page: asyncio.Task[int] | None = None  # the last one asked for
+
     def build_request(self, message: Outgoing) -> Request:
         if not message.provider_template:
             raise Refused("no_provider_template")
@@ -80,29 +98,30 @@ class Tencent(HttpProvider):
             return Accepted((serial,))
         raise _fault("" if code == "Ok" else code)
 
-    async def pull(self) -> tuple[Sequence[Receipt], Sequence[Inbound]]:
-        receipts = [_receipt(item) for item in await self._pulled("PullSmsSendStatus", "PullSmsSendStatusSet")]
-        if not self.settings.pull_inbound:
-            return receipts, ()
-        inbound = [_inbound(item) for item in await self._pulled("PullSmsReplyStatus", "PullSmsReplyStatusSet")]
-        return receipts, inbound
+    async def pull(self, take: Take) -> None:
+        await self._pull_all("PullSmsSendStatus", lambda items: handed_over(take, [*map(_receipt, items)], ()))
+        if self.settings.pull_inbound:
+            await self._pull_all("PullSmsReplyStatus", lambda items: handed_over(take, (), [*map(_inbound, items)]))
 
-    async def _pulled(self, action: str, named: str) -> list[dict[str, Any]]:
-        """Everything that waits at their side, up to `MOST_PULLS` requests; what came before a fault is kept."""
-        found: list[dict[str, Any]] = []
-        body = {"Limit": PULLED_AT_ONCE, "SmsSdkAppId": self.settings.app_id}
+    async def stop(self) -> None:
+        """Take in what was asked for, unless the database stays away."""
+        if self._page:
+            await asyncio.wait([self._page], timeout=2 * self.settings.timeout_seconds)
+
+    async def _pull_all(self, action: str, take: TakeItems) -> None:
+        """Everything that waits at their side, up to `MOST_PULLS` pages."""
         for _ in range(MOST_PULLS):
-            try:
-                page = _response(await self.post(self._request(action, body))).get(named)
-            except (Refused, OutcomeUnknown) as fault:
-                if not found:
-                    raise TryLater(fault.reason, 60) from None
+            self._page = asyncio.create_task(self._pull_page(action, take))
+            if await asyncio.shield(self._page) < PULLED_AT_ONCE:
                 break
-            page = [item for item in page if isinstance(item, dict)] if isinstance(page, list) else []
-            found += page
-            if len(page) < PULLED_AT_ONCE:
-                break
-        return found
+
+    async def _pull_page(self, action: str, take: TakeItems) -> int:
+        """How many came, and are on the disk."""
+        body = {"Limit": PULLED_AT_ONCE, "SmsSdkAppId": self.settings.app_id}
+        page = _response(await self.post(self._request(action, body))).get(f"{action}Set")
+        items = [item for item in page if isinstance(item, dict)] if isinstance(page, list) else []
+        await take(items)
+        return len(items)
 
     def _request(self, action: str, body: Mapping[str, Any]) -> Request:
         settings, at = self.settings, int(time.time())

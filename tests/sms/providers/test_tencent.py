@@ -1,7 +1,9 @@
 """Tencent: the vendor's own signature vectors, exact requests, every answer, pulled receipts and replies."""
 
+import asyncio
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import aiohttp
@@ -194,42 +196,93 @@ def _page(name: str, *items: object) -> Answer:
     return answer(200, {"Response": {name: list(items), "RequestId": "1"}})
 
 
+class Taken:
+    """Where what was pulled goes; away for the first `faults` times."""
+
+    def __init__(self, faults: int = 0) -> None:
+        self.receipts: list[Receipt] = []
+        self.inbound: list[Inbound] = []
+        self.faults = faults
+
+    async def __call__(self, receipts: Sequence[Receipt], inbound: Sequence[Inbound]) -> None:
+        if self.faults:
+            self.faults -= 1
+            raise OSError("the database is away")
+        self.receipts += receipts
+        self.inbound += inbound
+
+
+FULL = _page("PullSmsSendStatusSet", *(_status(str(n)) for n in range(100)))
+ERRORS = {
+    "refused": answer(200, {"Response": {"Error": {"Code": "InvalidParameter"}}}),
+    "throttled": answer(200, {"Response": {"Error": {"Code": "RequestLimitExceeded"}}}),
+    "unknown": answer(500, b""),
+}
+
+
 async def test_receipts_and_replies_are_pulled(peer: Peer, session: aiohttp.ClientSession) -> None:
     peer.answers = [
         _page("PullSmsSendStatusSet", _status("1"), _status("2", "FAIL")),
         _page("PullSmsReplyStatusSet", REPLY),
     ]
-    receipts, inbound = await _tencent(session, peer.url).pull()
-    assert receipts == [
+    await _tencent(session, peer.url).pull(taken := Taken())
+    assert taken.receipts == [
         Receipt("delivered", "1", MESSAGE.id, "DELIVRD", AT),
         Receipt("failed", "2", MESSAGE.id, "MK:0001", AT),
     ]
-    assert inbound == [Inbound("+8613900000001", "YE", to="01", at=AT)]
+    assert taken.inbound == [Inbound("+8613900000001", "YE", to="01", at=AT)]
     assert [asked.headers["X-TC-Action"] for asked in peer.asked] == ["PullSmsSendStatus", "PullSmsReplyStatus"]
     assert peer.asked[0].json == {"Limit": 100, "SmsSdkAppId": "1400006666"}
 
 
 async def test_full_pages_are_followed_by_more(peer: Peer, session: aiohttp.ClientSession) -> None:
-    full = _page("PullSmsSendStatusSet", *(_status(str(n)) for n in range(100)))
-    peer.answers = [full, full, _page("PullSmsSendStatusSet", _status("200")), _page("PullSmsReplyStatusSet")]
-    receipts, _ = await _tencent(session, peer.url).pull()
-    assert len(receipts) == 201 and len(peer.asked) == 4
+    peer.answers = [FULL, FULL, _page("PullSmsSendStatusSet", _status("200")), _page("PullSmsReplyStatusSet")]
+    await _tencent(session, peer.url).pull(taken := Taken())
+    assert len(taken.receipts) == 201 and len(peer.asked) == 4
 
 
-async def test_what_was_pulled_before_a_fault_is_kept(peer: Peer, session: aiohttp.ClientSession) -> None:
-    full = _page("PullSmsSendStatusSet", *(_status(str(n)) for n in range(100)))
-    peer.answers = [full, answer(500, b"")]
-    tencent = _tencent(session, peer.url, pull_inbound=False)
-    assert len((await tencent.pull())[0]) == 100
-    with pytest.raises(TryLater):
-        await tencent.pull()
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("first", [FULL, _page("PullSmsSendStatusSet", _status("1"))], ids=["more", "replies"])
+async def test_what_was_pulled_before_a_fault_is_kept(
+    peer: Peer, session: aiohttp.ClientSession, first: Answer, error: Answer
+) -> None:
+    peer.answers = [first, error]
+    taken = Taken()
+    with pytest.raises(TextError):
+        await _tencent(session, peer.url).pull(taken)
+    assert len(taken.receipts) == (100 if first is FULL else 1) and len(peer.asked) == 2
+
+
+async def test_what_was_pulled_waits_for_a_database_that_is_away(peer: Peer, session: aiohttp.ClientSession) -> None:
+    peer.answers = [_page("PullSmsSendStatusSet", _status("1"))]
+    await _tencent(session, peer.url, pull_inbound=False).pull(taken := Taken(faults=1))
+    assert len(taken.receipts) == 1 and len(peer.asked) == 1
+
+
+async def test_a_stop_takes_in_the_page_that_was_asked_for(peer: Peer, session: aiohttp.ClientSession) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await go_on.wait()
+        await FULL(writer)
+
+    peer.answers = [slowly]
+    tencent, taken = _tencent(session, peer.url, timeout_seconds=5), Taken()
+    pulling = asyncio.create_task(tencent.pull(taken))
+    await asked.wait()
+    pulling.cancel()
+    asyncio.get_running_loop().call_later(0.05, go_on.set)
+    await tencent.stop()
+    assert len(taken.receipts) == 100 and len(peer.asked) == 1
+    assert pulling.cancelled()
 
 
 @pytest.mark.parametrize("items", [[5, None, "x"], [{}], [{"UserReceiveTime": "soon", "SerialNo": None}]])
 async def test_strange_pages(peer: Peer, session: aiohttp.ClientSession, items: list[object]) -> None:
     peer.answers = [_page("PullSmsSendStatusSet", *items)]
-    receipts, _ = await _tencent(session, peer.url, pull_inbound=False).pull()
-    assert all(receipt.at is None for receipt in receipts)
+    await _tencent(session, peer.url, pull_inbound=False).pull(taken := Taken())
+    assert all(receipt.at is None for receipt in taken.receipts)
 
 
 def test_settings_tell_every_fault_at_once() -> None:
