@@ -208,4 +208,6 @@ def open_text(
     keywords = keywords or settings.keywords or Path("flows/sms.yaml")
     store = Store(engine, privacy)
     world = world or TextWorld(ledger)
-    return TextService(settings, store, aiohttp.ClientSession(), ledger, call, world, keywords)
+    # as many connections as the providers' windows hold: none waits because another provider is slow to answer
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    return TextService(settings, store, session, ledger, call, world, keywords)

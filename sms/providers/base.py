@@ -20,6 +20,8 @@ from sms.messages import Lane, Status
 
 log = structlog.get_logger(__name__)
 
+NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
 
 @dataclass(slots=True)  # not frozen, as Message
 class Outgoing:
@@ -128,6 +130,10 @@ class ProviderSettings(BaseModel):
     price: int = Field(5, ge=0, description="fen a part, for estimates")
     links: bool = Field(False, description="whether texts through it may hold links")
 
+    def timeout(self) -> aiohttp.ClientTimeout:
+        """Of a request: who is not even connected by half of it is known to have been sent nothing."""
+        return aiohttp.ClientTimeout(total=self.timeout_seconds, connect=self.timeout_seconds / 2)
+
 
 class Provider(ABC):
     """One way out. `name` is the configured one (there may be two accounts with one vendor)."""
@@ -183,18 +189,17 @@ class HttpProvider(Provider):
 
     async def post(self, request: Request) -> Reply:
         """One request, once. Raises `NotSent` when no connection was made, `OutcomeUnknown` for anything after that."""
-        timeout = aiohttp.ClientTimeout(total=self.settings.timeout_seconds)
         try:
             async with self.session.request(
                 request.method,
                 request.url,
                 headers=request.headers,
                 data=request.body,
-                timeout=timeout,
+                timeout=self.settings.timeout(),
                 allow_redirects=False,
             ) as reply:
                 return Reply(reply.status, reply.headers, await reply.read())
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as fault:
+        except NEVER_CONNECTED as fault:
             raise NotSent(type(fault).__name__) from fault
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise OutcomeUnknown(type(fault).__name__) from fault

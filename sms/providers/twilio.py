@@ -1,12 +1,11 @@
 """Twilio, by its official SDK: the text itself is sent, signed webhooks tell what became of it.
 
-The SDK's client never repeats a request (`max_retries` stays unset: it would repeat a POST whose answer was lost) and
-uses our session. Its log would hold numbers and texts, so it is silenced.
+The SDK's requests go through our session: never a second time (its own client would repeat a POST whose answer was
+lost), and into no log, which would hold numbers and texts.
 """
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -14,7 +13,8 @@ import aiohttp
 from multidict import MultiDict
 from pydantic import Field, SecretStr
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
 from twilio.request_validator import (
     SIGNATURE_HEADER,
     SIGNATURE_SETTINGS_HEADER,
@@ -26,7 +26,17 @@ from twilio.rest import Client
 from fund.phone import e164
 from sms.errors import Forged, Garbled, NotSent, OutcomeUnknown, Refused, TextError, TryLater
 from sms.messages import Status
-from sms.providers.base import Accepted, Acknowledgement, Inbound, Outgoing, Posted, Provider, ProviderSettings, Receipt
+from sms.providers.base import (
+    NEVER_CONNECTED,
+    Accepted,
+    Acknowledgement,
+    Inbound,
+    Outgoing,
+    Posted,
+    Provider,
+    ProviderSettings,
+    Receipt,
+)
 
 TRY_LATER = {  # nothing was taken; seconds until it is worth another try here
     "20003": 300,  # authentication
@@ -51,9 +61,6 @@ STATUSES: dict[str, Status] = {
     "canceled": "failed",
 }
 UNSURE = "30008"  # "unknown error": it may have arrived all the same
-
-_silent = logging.getLogger("sms.providers.twilio.sdk")
-_silent.disabled = True
 
 
 class TwilioSettings(ProviderSettings):
@@ -83,15 +90,16 @@ class Twilio(Provider):
         user, password = self.settings.account_sid, token
         if self.settings.api_key:
             user, password = self.settings.api_key, self.settings.api_secret.get_secret_value()
-        self._client = Client(user, password, self.settings.account_sid, http_client=Wire(session))
+        self._client = Client(
+            user, password, self.settings.account_sid, http_client=Wire(session, self.settings.timeout())
+        )
         self._client.api.base_url = self.settings.endpoint
         self._validator = RequestValidator(token)
 
     async def send(self, message: Outgoing) -> Accepted:
         try:
-            async with asyncio.timeout(self.settings.timeout_seconds):
-                sent = await self._client.messages.create_async(**self._fields(message))
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as fault:
+            sent = await self._client.messages.create_async(**self._fields(message))
+        except NEVER_CONNECTED as fault:
             raise NotSent(type(fault).__name__) from None
         except (TwilioRestException, TwilioServiceException) as fault:
             raise _fault(fault.status, str(fault.code or "")) from None
@@ -148,19 +156,30 @@ class Twilio(Provider):
         return form
 
 
-class Wire(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """The SDK's client on our session. It logs in by a header: the SDK's own way is deprecated in aiohttp."""
+class Wire(AsyncHttpClient):  # type: ignore[misc]
+    """How the SDK's requests go: once, on our session. It logs in by a header: aiohttp's `auth` is deprecated."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        super().__init__(pool_connections=False, logger=_silent)
-        self.session = session
+    def __init__(self, session: aiohttp.ClientSession, timeout: aiohttp.ClientTimeout | None = None) -> None:
+        super().__init__(logging.getLogger(__name__), is_async=True)
+        self._session, self._timeout = session, timeout or session.timeout
 
     async def request(
-        self, method: str, url: str, *, headers: dict[str, str], auth: tuple[str, str] | None = None, **rest: Any
-    ) -> Any:
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        headers: dict[str, str],
+        auth: tuple[str, str] | None = None,
+        **_: Any,
+    ) -> Response:
         if auth:
             headers = headers | {"Authorization": aiohttp.encode_basic_auth(*auth)}
-        return await super().request(method, url, headers=headers, **rest)
+        async with self._session.request(
+            method, url, params=params, data=data, headers=headers, timeout=self._timeout, allow_redirects=False
+        ) as reply:
+            return Response(reply.status, await reply.text(), reply.headers)
 
 
 def _fault(http_status: int, code: str) -> TextError:
