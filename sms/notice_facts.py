@@ -101,10 +101,9 @@ class Facts:
 
     async def _loan(self, event: Event, known: Known) -> dict[str, Value]:
         found: dict[str, Value] = {"date": self._today} if event.type in _TODAY else {}
-        if "tail" not in known:
-            found["tail"] = await self._ledger.contract_tail(self._person.account)
         loan = await self._ledger.report("loan", self._person.account)
-        if loan is None or known.get("tail", loan.values["tail"]) != loan.values["tail"]:
+        found["tail"] = meant = known.get("tail") or await self._contract(event.type, loan)
+        if loan is None or meant != loan.values["tail"]:
             return found  # what the ledger has open is another loan
         found |= {name: loan.values[field] for name, field in _LOAN.get(event.type, {}).items()}
         if event.type in _REPAYMENTS:
@@ -112,6 +111,12 @@ class Facts:
         if event.type == "due_fund_short":
             found["short"] = await self._short(known.get("amount") or found["amount"])
         return found
+
+    async def _contract(self, type: str, loan: ReportData | None) -> Value:
+        """The loan that is meant where none is named: the newest one is paid out, all else is about `loan`."""
+        if loan and type != "loan_paid_out":
+            return loan.values["tail"]
+        return await self._ledger.contract_tail(self._person.account)
 
     async def _repayment(self, type: str, known: Known) -> dict[str, Value]:
         row = _agreeing(await self._ledger.report("repayments", self._person.account), _REPAYMENTS[type], known)

@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund import demo
+from fund.demo.tables import LOAN
 from fund.ledger import Ledger
 from fund.privacy import Privacy
 from hotline.api.app import add_text_routes
@@ -25,6 +26,7 @@ from sms.tables import audit, message, opt_out
 
 BOUND, UNBOUND, HANDLER = "13900000001", "13900000002", "13900002002"
 EMPLOYEE, DEBTOR, UNBOUND_EMPLOYEE, EMPLOYER = "321000001", "321000004", "321000002", "20000002"
+TWO_LOANS = "321000029"  # ...0029, of which a payment is due on the 4th, and the newer ...5555
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,10 @@ def ledger_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     async def make() -> None:
         engine = open_database(url)
         await demo.create(engine, date(2026, 3, 2))
+        async with engine.begin() as connection:
+            loan = (await connection.execute(select(LOAN).where(LOAN.c.account == TWO_LOANS))).mappings().one()
+            newer = {"loan": "999999999999", "contract": "ZJ20265555555555", "next_day": date(2026, 3, 20)}
+            await connection.execute(insert(LOAN), [{**loan, **newer, "next_amount": 88800, "amount": 30000000}])
         await engine.dispose()
 
     asyncio.run(make())
@@ -121,6 +127,23 @@ async def test_each_kind(house: House, type: str, account: str, data: dict[str, 
     (claimed,) = await house.text.outbox.claim(["notice"], 9, 30)
     assert said in claimed.text and claimed.template == type
     assert claimed.to == {EMPLOYEE: BOUND, DEBTOR: "13900000004", EMPLOYER: HANDLER}[account]
+
+
+@pytest.mark.parametrize(
+    "type, data, said",
+    [
+        ("due_bank_debit", {}, "（合同尾号0029）将于2026年3月4日还款3265.12元"),
+        ("repaid", {}, "（合同尾号0029）已于2026年2月4日还款"),
+        ("due_bank_debit", {"date": "2026-03-20", "amount": "888", "contract": "ZJ20265555555555"}, "（合同尾号5555）"),
+        ("loan_paid_out", {"date": "2026-03-02", "amount": "300000.00"}, "（合同尾号5555）已于2026年3月2日发放300000.00元"),
+    ],
+)
+async def test_one_loan_never_has_the_money_of_another(
+    house: House, type: str, data: dict[str, Any], said: str
+) -> None:
+    assert (await house.post(type=type, account=TWO_LOANS, data=data))[0] == 202
+    (claimed,) = await house.text.outbox.claim(["notice"], 9, 30)
+    assert said in claimed.text
 
 
 async def test_it_arrives_on_the_demo_phone(house: House) -> None:
