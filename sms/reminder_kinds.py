@@ -12,7 +12,7 @@ from sms.settings import ReminderKind
 
 DAYS_AHEAD = 3  # a payment is announced so many days before
 CERTIFICATE_DAYS = 31  # a certificate can be renewed within the month before it ends
-CATCH_UP_DAYS = 7  # a monthly or yearly day that was missed is made up for so long
+CATCH_UP_DAYS = 7  # a monthly or yearly day is gone through again for so long: the ledger may be late, or we were
 KINDS: tuple[ReminderKind, ...] = get_args(ReminderKind)
 
 
@@ -21,22 +21,22 @@ class Reminder:
     """One thing people are reminded of."""
 
     template: str
-    occasion_day: Callable[[date], date | None]  # the day today's run is for; None: there is none today
-    pages: Callable[[Ledger, date, str], AsyncIterator[Page]]  # ledger, that day, the key to go on after
+    in_season: Callable[[date], bool]  # whether there is an occasion on a day
+    pages: Callable[[Ledger, date, str], AsyncIterator[Page]]  # ledger, the run's day, the key to go on after
     params: Callable[[Mapping[str, Value]], dict[str, Value]]
     once: Callable[[Mapping[str, Value], date], str]  # with the account: what somebody is reminded of once
 
 
-def _every_day(today: date) -> date | None:
-    return today
+def _every_day(today: date) -> bool:
+    return True
 
 
-def _month_begins(today: date) -> date | None:
-    return today.replace(day=1) if today.day <= CATCH_UP_DAYS else None
+def _month_begins(today: date) -> bool:
+    return today.day <= CATCH_UP_DAYS
 
 
-def _july_begins(today: date) -> date | None:
-    return date(today.year, 7, 1) if today.month == 7 and today.day <= CATCH_UP_DAYS else None
+def _july_begins(today: date) -> bool:
+    return today.month == 7 and today.day <= CATCH_UP_DAYS
 
 
 def _last_month(day: date) -> str:

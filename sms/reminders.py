@@ -78,21 +78,19 @@ class Reminders:
         local = self._now().astimezone(CHINA)
         if self._at is None or self._ledger is None or local.time() < self._at:
             return
-        for kind in KINDS:
-            day = REMINDERS[kind].occasion_day(local.date()) if kind in self._kinds else None
-            if day and (run := await self._claim(kind, day)):
+        for kind in self.in_season():
+            if kind in self._kinds and (run := await self._claim(kind, local.date())):
                 await self._finish(run)
 
     def in_season(self) -> list[ReminderKind]:
         """What there is an occasion for today, whatever is set."""
         today = self._now().astimezone(CHINA).date()
-        return [kind for kind in KINDS if REMINDERS[kind].occasion_day(today)]
+        return [kind for kind in KINDS if REMINDERS[kind].in_season(today)]
 
     async def now(self, kind: ReminderKind) -> Counts:
         """Do a kind now, whatever the hour and the day, from the beginning. Raises `LedgerAway`."""
         today = self._now().astimezone(CHINA).date()
-        day = REMINDERS[kind].occasion_day(today) or today
-        run = await self._claim(kind, day, again=True)
+        run = await self._claim(kind, today, again=True)
         if run is None:
             raise Refused("reminders_under_way")
         try:
@@ -104,9 +102,9 @@ class Reminders:
     async def dry(self, kind: ReminderKind) -> Counts:
         """What `now` would do, without doing it. Raises `LedgerAway`."""
         today = self._now().astimezone(CHINA).date()
-        day, counts = REMINDERS[kind].occasion_day(today) or today, Counts()
-        async for page in REMINDERS[kind].pages(self._there(), day, ""):
-            messages = self._messages(kind, day, page.occasions, counts)
+        counts = Counts()
+        async for page in REMINDERS[kind].pages(self._there(), today, ""):
+            messages = self._messages(kind, today, page.occasions, counts)
             async with self.store.read() as connection:
                 wanted = await self._wanted(connection, messages, counts)
                 known = await self._known(connection, wanted)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund import demo, occasions
-from fund.demo.tables import EMPLOYER
+from fund.demo.tables import DETAIL, EMPLOYER
 from fund.ledger import Ledger, LedgerAway
 from hotline.database import open_database
 from sms import templates as template_files
@@ -117,8 +117,8 @@ async def test_the_next_day_says_nothing_twice(house: House) -> None:
     house.now += timedelta(days=1)
     await house.reminders.tick()
     runs = [run for run in await house.reminders.runs() if run.day == date(2026, 3, 3)]
-    assert {run.kind for run in runs} == {"due", "overdue", "certificate"}, "employers are dunned once a month"
-    assert {run.kind: run.counts.queued for run in runs}["overdue"] == 0
+    queued = {run.kind: run.counts.queued for run in runs}
+    assert (queued["overdue"], queued["behind"]) == (0, 0), "employers are dunned once a month"
     fresh = (await house.sent())[len(before) :]
     assert {template for template, _ in fresh} <= {"repayment_due", "certificate_ending"}
 
@@ -128,7 +128,7 @@ async def test_a_first_that_was_missed_is_made_up_for(house: House) -> None:
     await house.reminders.tick()
     assert "employer_behind" in await house.templates()
     house.now = datetime(2026, 4, 8, 2, 0, tzinfo=UTC)
-    assert REMINDERS["behind"].occasion_day(date(2026, 4, 8)) is None
+    assert "behind" not in house.reminders.in_season()
 
 
 async def test_interest_goes_out_from_the_first_of_july(house: House) -> None:
@@ -140,6 +140,27 @@ async def test_interest_goes_out_from_the_first_of_july(house: House) -> None:
     assert counts.found > 600 and counts.queued > 400
     claimed = await house.outbox.claim(["notice"], 1, 30)
     assert "已于2025年6月30日完成年度结息，利息" in claimed[0].text
+
+
+async def test_interest_that_is_booked_late_is_told_on_a_later_day(store: Store, tmp_path: Path) -> None:
+    ledger = open_database(f"sqlite+aiosqlite:///{tmp_path / 'late.db'}")
+    await demo.create(ledger, TODAY)
+    booked = DETAIL.c.day == date(2025, 6, 30)
+    async with ledger.begin() as connection:
+        lines = [dict(row) for row in (await connection.execute(select(DETAIL).where(booked))).mappings()]
+        await connection.execute(delete(DETAIL).where(booked))
+    house = House(store, ledger)
+    house.now = datetime(2025, 7, 1, 2, 0, tzinfo=UTC)
+    await house.reminders.tick()
+    assert "interest" not in await house.templates()
+    async with ledger.begin() as connection:
+        await connection.execute(insert(DETAIL), lines)
+    for _ in range(2):
+        house.now += timedelta(days=1)
+        await house.reminders.tick()
+    await ledger.dispose()
+    queued = [run.counts.queued for run in await house.reminders.runs() if run.kind == "interest"]
+    assert queued[0] == queued[2] == 0 and queued[1] > 400, "on the second of three days, and once"
 
 
 class Faulty(Ledger):
