@@ -1,9 +1,12 @@
 """Telephone numbers, however they arrive: one national form inside, E.164 at the carriers' edge."""
 
+import re
+
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
 HOME = "CN"
+_LETTER = re.compile("[A-Za-z]")  # the library reads them as the digits of a keypad: a stranger's number
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -18,7 +21,7 @@ def normalise(raw: str) -> str:
     looks at more than 32 characters: callers' numbers come from strangers.
     """
     text = raw.strip()
-    if not text or len(text) > 32 or not text.isascii():
+    if not text or len(text) > 32 or not text.isascii() or _LETTER.search(text):
         raise NotAPhone("empty, too long, or not a number")
     if text.startswith("00"):
         text = "+" + text[2:]

@@ -40,6 +40,8 @@ def test_one_form(raw: str, number: str) -> None:
         "9" * 10_000,
         "１３９００００００１",
         "139😀",
+        "139ABCDEFGH",
+        "13900000001 ext 5",
         "'; DROP TABLE",
         "*#06#",
     ],
