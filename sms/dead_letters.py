@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, select, tuple_, update
 
 from fund.privacy import Unreadable
 from sms.callbacks import Listeners
@@ -48,13 +48,17 @@ class DeadLetters:
         self.clock = clock
         self.listeners = Listeners(store, clock)
 
-    async def list(self, most: int = 100, client: str = "", after: datetime | None = None) -> Sequence[DeadLetter]:
-        """The newest first; `after` of the last one asks for those before it."""
+    async def list(
+        self, most: int = 100, client: str = "", after: datetime | None = None, after_id: str = ""
+    ) -> Sequence[DeadLetter]:
+        """The newest first; `after` and `after_id`, the last one's `dead_at` and id, ask for those behind it."""
+        place = tuple_(message.c.dead_at, message.c.id)  # many get here in one moment
         wanted = select(*_COLUMNS).where(message.c.dead_at.is_not(None), *_of(client))
         if after:
-            wanted = wanted.where(message.c.dead_at < after)
+            wanted = wanted.where(place < (after, after_id))
+        newest = wanted.order_by(message.c.dead_at.desc(), message.c.id.desc()).limit(most)
         async with self.store.read() as connection:
-            rows = (await connection.execute(wanted.order_by(message.c.dead_at.desc(), message.c.id).limit(most))).all()
+            rows = (await connection.execute(newest)).all()
         return [DeadLetter(**row._mapping) for row in rows]
 
     async def count(self, client: str = "") -> int:

@@ -11,11 +11,12 @@ from sms.messages import Lane, Status
 
 
 class DeadLettersQuery(BaseModel):
-    """A page of them: `after` is the `dead_at` of the last one seen."""
+    """A page of them: `after` and `after_id` are the `dead_at` and the `id` of the last one seen."""
 
     model_config = ConfigDict(extra="forbid")
 
     after: When | None = None
+    after_id: str = Field("", max_length=26)
     most: int = Field(100, ge=1, le=1000)
 
 
@@ -67,7 +68,7 @@ def routes(text: TextService) -> list[Route]:
     letters, given_up = text.dead_letters, text.given_up
 
     async def look(call: Call) -> Answer:
-        found = await letters.list(call.query.most, call.client.name, call.query.after)
+        found = await letters.list(call.query.most, call.client.name, call.query.after, call.query.after_id)
         untold = [] if call.query.after else await given_up.list(call.query.most, call.client.name)
         listed = DeadLetterList(
             letters=[DeadLetterState.model_validate(each) for each in found],

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
@@ -201,6 +202,10 @@ async def test_a_client_decides_on_its_own_dead_letters(api: Caller) -> None:
         await connection.execute(message.update().values(**dead))
     status, found = await api.get("/v1/dead-letters?most=10")
     assert (status, found["count"], {each["id"] for each in found["letters"]}) == (200, 2, set(ids[:2]))
+    first, second = found["letters"]
+    place = {"after": first["dead_at"], "after_id": first["id"]}
+    _, behind = await api.get(f"/v1/dead-letters?{urlencode(place)}")
+    assert [each["id"] for each in behind["letters"]] == [second["id"]]
     assert (await api.post(f"/v1/dead-letters/{ids[0]}/drop"))[0] == 202
     assert (await api.post(f"/v1/dead-letters/{ids[1]}/release"))[0] == 202
     assert (await api.post(f"/v1/dead-letters/{ids[2]}/release"))[0] == 404

@@ -49,6 +49,17 @@ async def test_a_person_looks(outbox: Outbox, store: Store) -> None:
         await letters.show(first, client="app")
 
 
+async def test_no_page_leaves_out_what_died_at_one_moment(outbox: Outbox, store: Store) -> None:
+    ids = {await dead(outbox) for _ in range(5)}
+    async with store.write() as connection:
+        await connection.execute(update(message).values(dead_at=NOW))
+    letters = DeadLetters(store)
+    seen = list(await letters.list(2))
+    while page := await letters.list(2, after=seen[-1].dead_at, after_id=seen[-1].id):
+        seen += page
+    assert {each.id for each in seen} == ids and len(seen) == len(ids)
+
+
 async def test_a_released_one_goes_again(outbox: Outbox, store: Store) -> None:
     id = await dead(outbox, status="unknown")
     outbox.clock = lambda: datetime.now(UTC) + timedelta(days=2, hours=-1)  # it would have expired soon
