@@ -42,57 +42,66 @@ class Table:
     file: File
     _words: Mapping[str, str] = field(init=False, repr=False)  # plain word -> name of its keyword
     _kinds: Mapping[str, Kind] = field(init=False, repr=False)
-    _courtesy: Sequence[str] = field(init=False, repr=False)  # the longest first
+    _courtesy: Sequence[str] = field(init=False, repr=False)  # the longest first, those that are keywords too last
+    _naming: re.Pattern[str] = field(init=False, repr=False)  # a word of a kind, or a courtesy
 
     def __post_init__(self) -> None:
         words = {plain(word): name for name, each in self.file.keywords.items() for word in each.words}
         kinds = {plain(word): kind for kind, each in self.file.kinds.items() for word in each.words}
-        courtesy = sorted({plain(word) for word in self.file.courtesy} - {""}, key=len, reverse=True)
-        for name, value in (("_words", words), ("_kinds", kinds), ("_courtesy", courtesy)):
+        courtesy = sorted(_longest_first(plain(word) for word in self.file.courtesy), key=words.__contains__)
+        naming = re.compile("|".join(_longest_first([*kinds, *courtesy])))
+        values = {"_words": {word: words[word] for word in _longest_first(words)}, "_kinds": kinds}
+        for name, value in {**values, "_courtesy": courtesy, "_naming": naming}.items():
             object.__setattr__(self, name, value)
 
     def find(self, text: str, today: date) -> Found | None:
-        """What a plain text asks for; None when it is not clear. The first of these that fits decides: the whole text,
-        the text without courtesies, a word with its argument, a word with stray digits, a word in a sentence."""
-        bare = self._without_courtesy(text)
-        if text in self.file.menu:
-            return self._found(self.file.menu[text])
-        for whole in (text, bare):
-            if whole in self._words:
-                return self._found(self._words[whole])
-        return self._with_argument(bare, today) or self._with_digits(bare) or self._in_sentence(bare, today)
+        """What a plain text asks for; None when it is not clear. The first of these that fits decides: the whole text
+        or a word with its argument, with ever fewer courtesies; a word with stray digits; a word in a sentence."""
+        bare = text
+        for bare in self._ever_barer(text):
+            if found := self._whole(bare) or self._with_argument(bare, today):
+                return found
+        return self._with_digits(bare) or self._in_sentence(bare, today)
 
     def kind(self, text: str) -> Kind | None:
-        """The kind of text that plain words name."""
-        return self._kinds.get(text) or self._kinds.get(self._without_courtesy(text))
+        """The kind of text that plain words name: the one they name besides all (`贷款短信`, `所有的通知`)."""
+        said = self._naming.findall(text)
+        named = {self._kinds[each] for each in said if each in self._kinds}
+        if "".join(said) != text or len(narrower := named - {"all"}) > 1:
+            return None
+        return next(iter(narrower or named), None)
 
     def nearest(self, text: str) -> KeywordWritten | None:
         """The keyword somebody may have meant."""
         if not 2 <= len(text) <= 12:
             return None
         worth = [word for word in self._words if len(word) > 1]
-        close = difflib.get_close_matches(self._without_courtesy(text), worth, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(self.bare(text), worth, n=1, cutoff=0.5)
         return self.file.keywords[self._words[close[0]]] if close else None
 
     def _found(self, name: str, rest: str = "") -> Found:
         return Found(name, self.file.keywords[name], rest)
 
-    def _without_courtesy(self, text: str) -> str:
-        """`请问我的余额是多少` -> `余额`; a text of nothing but courtesies stays as it is."""
-        rest, before = text, ""
-        while rest != before:
-            before = rest
-            for word in self._courtesy:
-                rest = rest.removeprefix(word).removesuffix(word)
-        return rest or text
+    def bare(self, text: str) -> str:
+        """`请问我的余额是多少` -> `余额`; a text of nothing but courtesies keeps the last of them."""
+        return [text, *self._ever_barer(text)][-1]
+
+    def _ever_barer(self, text: str) -> Iterator[str]:
+        """A text, and what is left of it after one courtesy more each time."""
+        while text:
+            yield text
+            text = next((rest for each in self._courtesy for rest in _around(text, each)), "")
+
+    def _whole(self, text: str) -> Found | None:
+        name = self.file.menu.get(text) or self._words.get(text)
+        return self._found(name) if name else None
 
     def _with_argument(self, text: str, today: date) -> Found | None:
         """`明细202603`, `3月明细`, `退订贷款`: the longest word at either end whose other end makes sense."""
-        for word in sorted(self._words, key=len, reverse=True):
-            name = self._words[word]
+        for word, name in self._words.items():
             for rest in _around(text, word):
-                if self._takes(name, bare := self._without_courtesy(rest), today):
-                    return self._found(name, bare)
+                if said := next((each for each in self._ever_barer(rest) if self._takes(name, each, today)), ""):
+                    return self._found(name, said)
         return None
 
     def _takes(self, name: str, rest: str, today: date) -> bool:
@@ -128,6 +137,10 @@ class Table:
             text = text.replace(word, "")
         named = _MONTH_IN_SENTENCE.search(text)
         return named[0] if named and month_in(named[0], today) else ""
+
+
+def _longest_first(words: Iterable[str]) -> list[str]:
+    return sorted(filter(None, dict.fromkeys(words)), key=len, reverse=True)
 
 
 def _around(text: str, word: str) -> Iterator[str]:
