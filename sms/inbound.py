@@ -6,7 +6,7 @@ A provider repeats what we did not acknowledge, and sends parts in any order, la
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 MOST_PARTS = 20
 MOST_CHARACTERS = 2000
-_REPEATED_WITHIN = 60  # seconds: how soon the same words without an id or a time are a repeat
+_REPEATED_WITHIN = timedelta(minutes=1)  # how soon somebody's newest words, without an id or a time, are a repeat
 _PARTS_WAIT = timedelta(minutes=2)  # after the last part that came; then the text is what is there
 _PARTS_KEPT = timedelta(hours=1)  # so that a part that comes late or again is known; phones reuse their numbers
 
@@ -71,22 +71,40 @@ class Inbox:
         self._new()
 
     async def _keep_wholes(self, connection: AsyncConnection, texts: Sequence[tuple[str, Inbound]]) -> dict[int, str]:
-        """All texts that are not parts, in two statements."""
-        marks = {n: self._marks(provider, text) for n, (provider, text) in enumerate(texts) if not _is_part(text)}
-        wanted = {mark for each in marks.values() for mark in each}
-        found = select(inbound.c.fingerprint).where(inbound.c.fingerprint.in_(wanted))
-        known = set((await connection.execute(found)).scalars()) if wanted else set()
-        became, rows = dict.fromkeys(marks, "repeat"), []
-        for n, mine in marks.items():
-            if known.isdisjoint(mine):
-                provider, text = texts[n]
-                row = self._row(provider, mine[0], text.sender, text.to, text.text)
-                rows.append(row)
-                known.add(mine[0])
-                became[n] = row["state"]
-        if rows:
-            await connection.execute(self.store.insert_new(inbound), rows)
+        """All texts that are not parts, in a few statements."""
+        rows = {
+            n: self._row(provider, self._fingerprint(provider, text), text.sender, text.to, text.text)
+            for n, (provider, text) in enumerate(texts)
+            if not _is_part(text)
+        }
+        nameless = {n for n in rows if not (texts[n][1].id or texts[n][1].at)}
+        found = select(inbound.c.fingerprint).where(
+            inbound.c.fingerprint.in_([row["fingerprint"] for n, row in rows.items() if n not in nameless])
+        )
+        known = set((await connection.execute(found)).scalars()) if len(nameless) < len(rows) else set()
+        newest = await self._newest(connection, {rows[n]["from_hash"] for n in nameless}) if nameless else {}
+        became, new = dict.fromkeys(rows, "repeat"), []
+        for n, row in rows.items():
+            words = (row["provider"], texts[n][1].to, texts[n][1].text[:MOST_CHARACTERS])
+            if row["fingerprint"] in known or (n in nameless and newest.get(row["from_hash"]) == words):
+                continue
+            known.add(row["fingerprint"])
+            newest[row["from_hash"]] = words
+            new.append(row)
+            became[n] = row["state"]
+        if new:
+            await connection.execute(self.store.insert_new(inbound), new)
         return became
+
+    async def _newest(self, connection: AsyncConnection, who: Set[bytes]) -> dict[bytes, tuple[str, str, str]]:
+        """The newest text of each of these phones, if it just came: its provider, to whom, and its words."""
+        lately = inbound.c.received_at >= self.clock() - _REPEATED_WITHIN
+        theirs = (
+            select(inbound).where(inbound.c.from_hash.in_(who), lately).order_by(inbound.c.received_at, inbound.c.id)
+        )
+        newest = {row.from_hash: row for row in await connection.execute(theirs)}
+        bodies = {who: self._open(row.body) for who, row in newest.items()}
+        return {who: (newest[who].provider, body["to"], body["text"]) for who, body in bodies.items()}
 
     def _sender(self, raw: str) -> str:
         try:
@@ -94,15 +112,14 @@ class Inbox:
         except Refused:
             return ""
 
-    def _marks(self, provider: str, text: Inbound) -> list[bytes]:
-        """What tells a repeat: the provider's id, else the moment, else the same words within a minute."""
+    def _fingerprint(self, provider: str, text: Inbound) -> bytes:
+        """What tells a repeat: the provider's id, else the moment; without either only the words can, see `_newest`."""
         if text.id:
-            return [self._digest(provider, "id", text.id)]
-        words = (provider, self._sender(text.sender) or text.sender, text.to, text.text)
+            return self._digest(provider, "id", text.id)
         if text.at:
-            return [self._digest(*words, text.at.isoformat())]
-        minute = int(self.clock().timestamp()) // _REPEATED_WITHIN
-        return [self._digest(*words, str(minute)), self._digest(*words, str(minute - 1))]
+            sender = self._sender(text.sender) or text.sender
+            return self._digest(provider, sender, text.to, text.text, text.at.isoformat())
+        return self._digest("nameless", new_id())
 
     def _mark(self, text: str) -> str:
         """What is kept of a part once it is joined: enough to know it again."""
@@ -166,11 +183,11 @@ class Inbox:
             await connection.execute(change.values(body=mark, joined_at=self.clock()))
 
     def _open(self, sealed: bytes) -> dict[str, str]:
-        """A part's content; nothing when its key is lost: the rest is still worth reading."""
+        """What was kept; nothing when its key is lost: the rest is still worth reading."""
         try:
             return cast(dict[str, str], json.loads(self.store.privacy.open(sealed)))
         except Unreadable:
-            log.error("inbound.unreadable_part")
+            log.error("inbound.unreadable")
             return {"from": "", "to": "", "text": ""}
 
 

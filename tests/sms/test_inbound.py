@@ -90,6 +90,16 @@ async def test_without_an_id_the_same_words_are_a_repeat_for_a_minute_only(house
     assert len(await house.rows()) == 2
 
 
+async def test_without_an_id_only_the_newest_words_are_a_repeat(house: House) -> None:
+    """Who opts out, in, and out again within a minute is out."""
+    for words in ("TD", "TD", "KT", "TD", "TD"):
+        house.now += timedelta(seconds=5)
+        await house.take(Inbound(PHONE, words))
+    assert await house.texts() == ["TD", "KT", "TD"]
+    await house.take(Inbound(PHONE, "KT"), Inbound(PHONE, "TD"), Inbound(PHONE, "TD"), Inbound("13900000002", "TD"))
+    assert await house.texts() == ["TD", "KT", "TD", "KT", "TD", "TD"], "in one transaction as well"
+
+
 def part(n: int, text: str, parts: int = 3, group: str = "g7") -> Inbound:
     return Inbound(PHONE, text, id=f"id-{group}-{n}-{text}", part=n, parts=parts, group=group)
 
