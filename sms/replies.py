@@ -34,7 +34,7 @@ CLIENT = "text"  # whose messages the replies are
 TOGETHER = 200  # texts answered in one transaction
 AT_ONCE = 8  # people answered at the same time: the ledger may be slow
 _LOOK_SECONDS = 5.0  # how often other processes' texts are looked for
-_LAST_NOTICE = timedelta(days=30)  # a bare TD is about the last notice within so long
+_LAST_NOTICE = timedelta(days=30)  # a bare TD is about the last notice sent within so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class Replies:
             told, message.c.created_at >= since, message.c.client == CLIENT
         )
         notices = select(message.c.to_hash, message.c.kind).where(
-            told, message.c.kind != "", message.c.created_at >= now - _LAST_NOTICE
+            told, message.c.kind != "", message.c.sent_at >= now - _LAST_NOTICE
         )
         asked = select(text_session.c.from_hash, text_session.c.state).where(
             text_session.c.from_hash.in_(hashes), text_session.c.expires_at > now
@@ -193,7 +193,7 @@ class Replies:
         sent: dict[bytes, list[tuple[str, datetime]]] = {}
         for to_hash, template, at in await connection.execute(ours):
             sent.setdefault(to_hash, []).append((template, at))
-        last = {to_hash: kind for to_hash, kind in await connection.execute(notices.order_by(message.c.created_at))}
+        last = {to_hash: kind for to_hash, kind in await connection.execute(notices.order_by(message.c.sent_at))}
         sessions = {from_hash: self._session(state) for from_hash, state in await connection.execute(asked)}
         return {
             each: Peer("", sessions.get(each), off.get(each, frozenset()), last.get(each, ""), sent.get(each, ()))

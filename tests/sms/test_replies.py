@@ -18,7 +18,7 @@ from sms import templates as template_files
 from sms.answers import Answers
 from sms.inbound import Inbox
 from sms.messages import Message
-from sms.outbox import Outbox
+from sms.outbox import Outbox, Outcome
 from sms.providers.base import Inbound
 from sms.replies import Replies
 from sms.sender import Sender
@@ -177,7 +177,16 @@ async def test_opting_out_and_in(house: House) -> None:
 
 
 async def test_r_turns_off_what_was_sent_last(house: House) -> None:
-    await house.outbox.add(Message(to=BOUND, text="x", lane="campaign", kind="policy", template="policy_notice"))
+    """Not what was written last: a campaign that waits for the morning has bothered nobody yet."""
+    for kind in ("policy", "loan", "account"):
+        house.now += timedelta(minutes=1)
+        waiting = house.now + timedelta(hours=20) if kind == "account" else None
+        notice = Message(to=BOUND, text="x", lane="notice", kind=kind, template=f"t_{kind}", not_before=waiting)
+        await house.outbox.add(notice)
+    due = {row.template: row.id for row in await house.sent(BOUND)}
+    for kind in ("loan", "policy"):
+        house.now += timedelta(minutes=1)
+        await house.outbox.record(Outcome(due[f"t_{kind}"], "sent", "carrier"))
     await house.text(BOUND, "R")
     assert {row.kind for row in await house.rows(select(opt_out))} == {"policy"}
 
