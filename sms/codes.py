@@ -11,17 +11,18 @@ the owner's. Such codes are few: `others_a_day` for one phone, `caller_a_day` fo
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Literal
 
 from sqlalchemy import Executable, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from fund.networks import address_of
 from fund.privacy import mask_number
 from sms import metrics
 from sms.errors import Refused, TryLater
@@ -212,7 +213,8 @@ class Codes:
             most, span = (s.withheld_an_hour, HOUR) if withheld else (s.caller_a_day, DAY)
             limits.append(Limit("caller", here, most, span, "caller_limit"))
         elif address:
-            here, network = self.store.digest("address", address), self.store.digest("network", network_of(address))
+            ip = _ip(address)
+            here, network = self.store.digest("address", str(ip)), self.store.digest("network", _network_of(ip))
             limits.append(Limit("address", here, s.address_an_hour, HOUR, "address_limit"))
             limits.append(Limit("network", network, s.network_an_hour, HOUR, "network_limit"))
         return limits
@@ -376,10 +378,13 @@ async def _first(connection: AsyncConnection, statement: Executable) -> _Row | N
     return dict(row._mapping) if row else None
 
 
-def network_of(address: str) -> str:
-    """The neighbourhood of an address: its /24, or its /48. Raises `Refused`."""
+def _ip(address: str) -> IPv4Address | IPv6Address:
     try:
-        ip = ipaddress.ip_address(address)
+        return address_of(address)
     except ValueError:
         raise Refused("bad_address") from None
-    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
+
+
+def _network_of(ip: IPv4Address | IPv6Address) -> str:
+    """The neighbourhood of an address: its /24, or its /48."""
+    return str(ip_network((ip, 24 if ip.version == 4 else 48), strict=False))

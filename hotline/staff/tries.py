@@ -1,13 +1,14 @@
 """Guesses at passwords, counted before they are compared, for the name tried and for the address they come from."""
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 
 from sqlalchemy import String, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.columns import Moment
+from fund.networks import address_of
 from fund.privacy import Privacy
 
 MOST_BY_NAME = 5
@@ -71,7 +72,7 @@ class Tries:
 def neighbourhood(address: str) -> str:
     """What one guesser may have to choose from: an IPv4 address, or a whole /64 of IPv6."""
     try:
-        ip = ipaddress.ip_address(address)
+        ip = address_of(address)
     except ValueError:
         return address
-    return address if ip.version == 4 else str(ipaddress.ip_network((int(ip), 64), strict=False))
+    return str(ip if ip.version == 4 else ip_network((ip, 64), strict=False))

@@ -1,6 +1,8 @@
 """Codes: once, bound, counted before compared, limited in every direction, on both engines."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -152,6 +154,40 @@ async def test_sends_are_limited_by_address_and_network(store: Store) -> None:
             await desk.begin(f"1390000000{n}", address="203.0.113.8")
     with pytest.raises(TryLater, match="network_limit"):
         await desk.begin("13900000009", address="203.0.113.9")
+
+
+async def sent(desk: Desk, addresses: Sequence[str]) -> int:
+    """How many codes go out when each of these asks for one, to a phone of its own."""
+    gone = 0
+    for n, address in enumerate(addresses):
+        with suppress(TryLater):
+            await desk.begin(f"138{n:08d}", address=address)
+            gone += 1
+    return gone
+
+
+@pytest.mark.parametrize("way", ["{}", "::ffff:{}", "64:ff9b::{}"])
+async def test_people_far_apart_share_no_limit_however_their_ipv4_is_written(store: Store, way: str) -> None:
+    desk = Desk(store, network_an_hour=2, wait_seconds=0)
+    assert await sent(desk, [way.format(f"1.2.{n}.4") for n in range(6)]) == 6
+    assert await sent(desk, [way.format(f"203.0.113.{n}") for n in range(6)]) == 2
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ["2001:db8:7::1", "2001:DB8:7::1", "2001:0db8:7:0::1", "2001:db8:7::1%eth0"],
+        ["203.0.113.7", "::ffff:203.0.113.7", "::FFFF:cb00:7107", "64:ff9b::203.0.113.7"],
+    ],
+)
+async def test_one_address_has_one_count_however_it_is_written(store: Store, ways: list[str]) -> None:
+    assert await sent(Desk(store, address_an_hour=2), ways) == 2
+
+
+@pytest.mark.parametrize("address", ["nonsense", "1.2.3.4 ", "01.2.3.4", "1.2.3.4/24", "1.2.3.4%eth0"])
+async def test_what_is_no_address_is_refused(store: Store, address: str) -> None:
+    with pytest.raises(Refused, match="bad_address"):
+        await Desk(store).begin(address=address)
 
 
 async def test_many_at_once_do_not_slip_through(store: Store) -> None:

@@ -114,6 +114,15 @@ async def test_a_guesser_with_a_network_of_addresses_is_one_guesser(desk: Office
     assert (await sign_in("wang", PASSWORD, "2001:db8:0:1::1", desk.now)).outcome == "ok"
 
 
+async def test_guessers_at_a_socket_that_writes_ipv4_within_ipv6_are_told_apart(desk: Office) -> None:
+    await desk.member("wang", "agent")
+    sign_in = desk.staff.accounts.sign_in
+    for n in range(MOST_BY_ADDRESS):
+        await sign_in(f"nobody{n}", PASSWORD, "::ffff:10.0.0.9", desk.now)
+    assert (await sign_in("wang", PASSWORD, "10.0.0.9", desk.now)).outcome == "locked"
+    assert (await sign_in("wang", PASSWORD, "::ffff:10.0.0.8", desk.now)).outcome == "ok"
+
+
 async def test_a_right_password_does_not_wash_off_guesses_at_others(desk: Office) -> None:
     await desk.member("wang", "agent")
     sign_in = desk.staff.accounts.sign_in
