@@ -2,7 +2,7 @@
 
 A code is never stored, hashed or not: it is derived from the pepper and from 32 bytes of chance kept in its row, and
 bound to purpose, phone and id. So a resend carries the same code, and the database alone leads to none. A check is
-counted before it is compared. Rolling limits live in `code_event` and are not reset by a new code.
+counted before it is compared. Rolling limits (`sms.code_limits`) are not reset by a new code.
 
 A code that a caller asks for from another telephone than the one it goes to is a verification of its own, of the client
 `BY_OTHERS`, counted apart from what the phone's owner asks for: so a stranger uses up no send, no wait and no try of
@@ -12,7 +12,7 @@ the owner's. Such codes are few: `others_a_day` for one phone, `caller_a_day` fo
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -24,7 +24,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from fund.networks import address_of
 from fund.privacy import mask_number
-from sms import metrics
+from sms import code_limits, metrics
+from sms.code_limits import Limit
 from sms.errors import Refused, TryLater
 from sms.messages import new_id
 from sms.numbers import recipient
@@ -68,17 +69,6 @@ class Checked:
     status: State
     attempts_left: int
     used: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `most` events of `what` by `who` in `span`."""
-
-    what: str
-    who: bytes
-    most: int
-    span: timedelta
-    reason: str
 
 
 class Codes:
@@ -189,13 +179,12 @@ class Codes:
         """Count this request against every limit. Raises `TryLater`; then nothing is counted."""
         now = self.clock()
         limits = self._limits(client, to, address)
-        waits = await self._waits(connection, limits, now)
+        waits = await code_limits.waits(connection, limits, now)
         longest, reason = max((wait, limit.reason) for wait, limit in zip(waits, limits, strict=True))
         if longest > 0:
             raise TryLater(reason, longest)
         await self._converting(connection, client, now)
-        counted = {(limit.what, limit.who) for limit in limits if limit.what != "wrong"}
-        await connection.execute(insert(code_event), [{"what": what, "who": who, "at": now} for what, who in counted])
+        await code_limits.count(connection, {(limit.what, limit.who) for limit in limits if limit.what != "wrong"}, now)
 
     def _limits(self, client: str, to: str, address: str | None) -> list[Limit]:
         s, others = self.settings, client == BY_OTHERS
@@ -222,14 +211,6 @@ class Codes:
     def _counted_as(self, client: str, to_hash: bytes) -> bytes:
         """Under whom what concerns a phone is counted: what others ask for, apart."""
         return self.store.digest("asked by others", to_hash.hex()) if client == BY_OTHERS else to_hash
-
-    async def _waits(self, connection: AsyncConnection, limits: Sequence[Limit], now: datetime) -> list[float]:
-        """Seconds until one more is allowed by each limit; 0: now."""
-        row = (await connection.execute(select(*(_last_that_counts(limit, now) for limit in limits)))).one()
-        return [
-            max(0.0, (oldest + limit.span - now).total_seconds()) if oldest else 0.0
-            for oldest, limit in zip(row, limits, strict=True)
-        ]
 
     async def _converting(self, connection: AsyncConnection, client: str, now: datetime) -> None:
         """A client whose codes are hardly ever used is pumping texts: stop it. Raises `TryLater`."""
@@ -300,7 +281,7 @@ class Codes:
             return None
         row = await _first(connection, self._take_attempt(id, now))
         if row is not None:
-            await connection.execute(insert(code_event).values(what="wrong", who=counted_as, at=now))
+            await code_limits.count(connection, [("wrong", counted_as)], now)
         return row
 
     def _take_attempt(self, id: str, now: datetime) -> ReturningUpdate[Any]:
@@ -317,7 +298,7 @@ class Codes:
         s = self.settings
         hour = Limit("wrong", who, s.wrong_an_hour, HOUR, "")
         day = Limit("wrong", who, s.wrong_a_day, DAY, "")
-        return max(await self._waits(connection, [hour, day], now)) > 0
+        return max(await code_limits.waits(connection, [hour, day], now)) > 0
 
     async def _approve(self, connection: AsyncConnection, row: _Row) -> Checked:
         """The code was right: use it up, and take back its count."""
@@ -328,9 +309,7 @@ class Codes:
         )
         if (await connection.execute(used.returning(verification.c.id))).first() is None:
             return Checked("expired", 0, used=True)  # the same right code, twice at once: it counts once
-        who = self._counted_as(row["client"], row["to_hash"])
-        mine = select(func.max(code_event.c.id)).where(code_event.c.what == "wrong", code_event.c.who == who)
-        await connection.execute(delete(code_event).where(code_event.c.id == mine.scalar_subquery()))
+        await code_limits.take_back(connection, [("wrong", self._counted_as(row["client"], row["to_hash"]))])
         metrics.CODES.labels(row["purpose"], "approved").inc()
         return Checked("approved", self.settings.attempts - row["attempts"])
 
@@ -364,13 +343,6 @@ class Codes:
             await connection.execute(delete(code_event).where(code_event.c.at < now - DAY))
             old = or_(verification.c.expires_at < now - DAY, verification.c.created_at < now - 2 * DAY)
             await connection.execute(delete(verification).where(old))
-
-
-def _last_that_counts(limit: Limit, now: datetime) -> Any:
-    """When the event was that must leave the span before one more is allowed."""
-    recent = (code_event.c.what == limit.what, code_event.c.who == limit.who, code_event.c.at > now - limit.span)
-    newest_first = select(code_event.c.at).where(*recent).order_by(code_event.c.at.desc())
-    return newest_first.offset(limit.most - 1).limit(1).scalar_subquery()
 
 
 async def _first(connection: AsyncConnection, statement: Executable) -> _Row | None:
