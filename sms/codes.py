@@ -12,7 +12,7 @@ the owner's. Such codes are few: `others_a_day` for one phone, `caller_a_day` fo
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -25,9 +25,9 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from fund.networks import address_of
 from fund.privacy import mask_number
 from sms import code_limits, metrics
-from sms.code_limits import Limit
+from sms.code_limits import Counted, Limit
 from sms.errors import Refused, TryLater
-from sms.messages import new_id
+from sms.messages import Message, new_id
 from sms.numbers import recipient
 from sms.sender import Sender, Wish
 from sms.settings import CodeSettings
@@ -101,15 +101,25 @@ class Codes:
         if channel == "voice" and self.call is None:
             raise Refused("no_voice_channel")
         who = {"client": client, "purpose": purpose, "to": to, "channel": channel}
+        real = to not in self._tests
+        limits = self._limits(client, to, address) if real else []
         async with self.store.write() as connection:
             await self._alone(connection, self.store.phone(to))
             under_way = await self._under_way(connection, client, to, purpose)
-            if to not in self._tests:
-                await self._within_limits(connection, client, to, address)
+            if real:
+                await self._within(connection, client, limits)
             row = await (self._again(connection, under_way) if under_way else self._fresh(connection, who))
+            texts = [self._text(row, to)] if real and channel == "sms" else []
+            if texts:
+                await self.sender.outbox.add_within(connection, texts)
+        self._announce(texts)
+        if real and channel == "voice" and self.call:
+            try:
+                await self.call(to, _try(row))
+            except Exception:
+                await self._take_back(row, under_way, limits)
+                raise
         metrics.CODES.labels(purpose, "sent").inc()
-        if to not in self._tests:
-            await self._deliver(row, to, channel)
         return self._begun(row)
 
     async def spoken(self, of: str) -> str:
@@ -127,7 +137,7 @@ class Codes:
         """Count a code that goes to nobody, so that no limit tells `nobody` from somebody. Raises `TryLater`."""
         async with self.store.write() as connection:
             await self._alone(connection, self.store.phone(nobody))
-            await self._within_limits(connection, client, nobody, address)
+            await self._within(connection, client, self._limits(client, nobody, address))
 
     async def check(self, client: str, id: str, code: str) -> Checked | None:
         """Count, then compare. None: no such verification of this client."""
@@ -175,16 +185,15 @@ class Codes:
         )
         return await _first(connection, pending)
 
-    async def _within_limits(self, connection: AsyncConnection, client: str, to: str, address: str | None) -> None:
+    async def _within(self, connection: AsyncConnection, client: str, limits: Sequence[Limit]) -> None:
         """Count this request against every limit. Raises `TryLater`; then nothing is counted."""
         now = self.clock()
-        limits = self._limits(client, to, address)
         waits = await code_limits.waits(connection, limits, now)
         longest, reason = max((wait, limit.reason) for wait, limit in zip(waits, limits, strict=True))
         if longest > 0:
             raise TryLater(reason, longest)
         await self._converting(connection, client, now)
-        await code_limits.count(connection, {(limit.what, limit.who) for limit in limits if limit.what != "wrong"}, now)
+        await code_limits.count(connection, _sent(limits), now)
 
     def _limits(self, client: str, to: str, address: str | None) -> list[Limit]:
         s, others = self.settings, client == BY_OTHERS
@@ -255,16 +264,30 @@ class Codes:
         await connection.execute(update(verification).where(verification.c.id == row["id"]).values(**changes))
         return {**row, **changes}
 
-    async def _deliver(self, row: _Row, to: str, channel: Channel) -> None:
-        if channel == "voice" and self.call is not None:
-            await self.call(to, f"{row['id']}-{row['sends']}")
-            return
+    def _text(self, row: _Row, to: str) -> Message:
         params = {"code": self._code(row), "minutes": self.settings.minutes}
-        key = f"{row['id']}-{row['sends']}"
         template = f"code_{row['purpose']}"
         if template not in self.sender.templates:
             template = "code"
-        await self.sender.send(Wish(to, template, params, row["client"], key=key, expires_at=row["expires_at"]))
+        return self.sender.compose(
+            Wish(to, template, params, row["client"], key=_try(row), expires_at=row["expires_at"])
+        )
+
+    def _announce(self, texts: Sequence[Message]) -> None:
+        self.sender.outbox.announce(texts)
+        for each in texts:
+            metrics.of(metrics.ADDED, each.lane, each.template).inc()
+
+    async def _take_back(self, row: _Row, before: _Row | None, limits: Sequence[Limit]) -> None:
+        """Nobody can be rung up: it is as if the code had not been asked for."""
+        mine = verification.c.id == row["id"]
+        async with self.store.write() as connection:
+            await code_limits.take_back(connection, _sent(limits))
+            if before:
+                was = {name: before[name] for name in ("sends", "sent_at")}
+                await connection.execute(update(verification).where(mine).values(was))
+            else:
+                await connection.execute(delete(verification).where(mine))
 
     async def _counted(self, connection: AsyncConnection, client: str, id: str) -> _Row | None:
         """Take one attempt from a pending verification, and count it as wrong until it proves right."""
@@ -343,6 +366,16 @@ class Codes:
             await connection.execute(delete(code_event).where(code_event.c.at < now - DAY))
             old = or_(verification.c.expires_at < now - DAY, verification.c.created_at < now - 2 * DAY)
             await connection.execute(delete(verification).where(old))
+
+
+def _try(row: _Row) -> str:
+    """What one sending of a code is called."""
+    return f"{row['id']}-{row['sends']}"
+
+
+def _sent(limits: Sequence[Limit]) -> Counted:
+    """What a code that is sent counts as."""
+    return {(limit.what, limit.who) for limit in limits if limit.what != "wrong"}
 
 
 async def _first(connection: AsyncConnection, statement: Executable) -> _Row | None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from sms.codes import BY_OTHERS, WITHHELD, Checked, Codes
 from sms.errors import Refused, TryLater
@@ -29,10 +31,13 @@ class Desk:
         self.now = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
         self.outbox = Outbox(store, lambda: self.now)
         self.rung: list[tuple[str, str]] = []
+        self.exchange_away = False
         sender = Sender(self.outbox, load(Path("prompts/sms.yaml")), TextSettings())
         self.codes = Codes(store, sender, CodeSettings(**settings), self.ring)
 
     async def ring(self, to: str, code: str) -> None:
+        if self.exchange_away:
+            raise TryLater("exchange_away", 30)
         self.rung.append((to, code))
 
     async def received(self) -> list[str]:
@@ -229,6 +234,39 @@ async def test_a_code_that_is_too_old_is_not_read_out(store: Store) -> None:
     await desk.begin(channel="voice")
     desk.later(minutes=6)
     assert await desk.codes.spoken(desk.rung[0][1]) == ""
+
+
+async def test_a_call_that_cannot_be_placed_counts_as_none(store: Store) -> None:
+    desk = Desk(store, sends_an_hour=2, conversion_sample=10)
+    desk.exchange_away = True
+    for n in range(12):
+        for phone in (PHONE, f"138{n:08d}"):
+            with pytest.raises(TryLater, match="exchange_away"):
+                await desk.begin(phone, channel="voice", address="203.0.113.7")
+    desk.later(minutes=6)
+    begun = await desk.begin()
+    (code,) = await desk.received()
+    desk.later(seconds=60)
+    with pytest.raises(TryLater, match="exchange_away"):
+        await desk.begin(channel="voice")
+    assert (await desk.begin()).id == begun.id
+    assert await desk.received() == [code], "a code by text after one that was not read out"
+    assert await desk.state(begun.id, code) == ("approved", 4)
+
+
+async def test_a_code_whose_text_cannot_be_stored_counts_as_none(store: Store) -> None:
+    desk = Desk(store)
+    await change(store, "ALTER TABLE message RENAME TO away")
+    with pytest.raises(DBAPIError):
+        await desk.begin()
+    await change(store, "ALTER TABLE away RENAME TO message")
+    await desk.begin()
+    assert len(await desk.received()) == 1
+
+
+async def change(store: Store, statement: str) -> None:
+    async with store.engine.begin() as connection:
+        await connection.execute(text(statement))
 
 
 async def test_without_a_telephone_it_says_so(store: Store) -> None:
