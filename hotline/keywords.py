@@ -14,15 +14,18 @@ from hotline.text_world import TextWorld
 from sms import keywords
 from sms import templates as template_files
 from sms.rehearsal import Phone, rehearse
+from sms.settings import TextSettings
 from sms.templates import BadTemplates, Templates
+from sms.unfiled import unfiled
 
 
 def text_faults(settings: Settings, folder: Path | None) -> list[Fault]:
     """Every fault of the templates and of the keywords of a folder (the configured one by default)."""
     templates, faults = _templates(settings)
     path = _path(settings, folder)
-    lacking = _lacking(settings.sms.templates, templates) if templates is not None else []
-    return [*faults, *lacking, *(keywords.check(path, templates) if path.exists() else [])]
+    if templates is not None:
+        faults += [*_lacking(settings.sms.templates, templates), *_unfiled(settings.sms, templates)]
+    return [*faults, *(keywords.check(path, templates) if path.exists() else [])]
 
 
 def _lacking(path: Path, templates: Templates) -> list[Fault]:
@@ -31,6 +34,20 @@ def _lacking(path: Path, templates: Templates) -> list[Fault]:
     return [
         Fault(str(path), 1, f"没有模板 {name}，{user}的短信发不出", f"no template {name}: {user}", warning=True)
         for name, user in missing
+    ]
+
+
+def _unfiled(settings: TextSettings, templates: Templates) -> list[Fault]:
+    """A warning for every text that would wait for a provider in vain."""
+    source = load_yaml(settings.templates)
+    return [
+        source.fault(
+            ("templates", name),
+            f"{name} 没有服务商能发：在 {'、'.join(providers)} 还没有备案编号，备案后填在 providers 里",
+            f"{name} has no id at {', '.join(providers)}: this text cannot go; file it, then write it into providers",
+            warning=True,
+        )
+        for name, providers in unfiled(settings, templates).items()
     ]
 
 

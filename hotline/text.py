@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.ledger import Ledger
@@ -40,10 +41,12 @@ from sms.routing import Router
 from sms.sender import Sender, Wish
 from sms.settings import TextSettings
 from sms.store import Store
+from sms.unfiled import unfiled
 from sms.wake import listen
 from sms.wording import Wording
 from sms.workers import CODE_LANES, OTHER_LANES, Rules, Worker
 
+log = structlog.get_logger(__name__)
 OURSELVES = "hotline"  # the client of texts nobody outside asked for
 
 
@@ -96,6 +99,8 @@ class TextService:
     async def start(self) -> None:
         """Open the providers, then serve the outbox."""
         await self.wording.start()
+        if names := unfiled(self.settings, self.templates):
+            log.warning("templates_not_filed", templates=sorted(names), cure="hotline check tells where")
         for provider in self.providers.values():
             await provider.start(self._take_from(provider.name))
         for worker in self.workers:

@@ -64,11 +64,12 @@ class Aliyun(HttpProvider):
 
     Settings = AliyunSettings
     settings: AliyunSettings
+    wants_ids = True
     acknowledgement = Acknowledgement(body='{"code":0,"msg":"成功"}'.encode())
 
     def build_request(self, message: Outgoing) -> Request:
         if not message.provider_template:
-            raise Refused("no_provider_template")
+            raise TryLater("no_provider_template", 300)  # others may take it; here, once it is filed
         query = {
             "OutId": message.id,
             "PhoneNumbers": message.to.removeprefix("+"),

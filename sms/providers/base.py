@@ -141,6 +141,7 @@ class Provider(ABC):
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
     pull_seconds: ClassVar[float | None] = None  # how often `pull` is worth calling; None: it is not offered
     acknowledgement: ClassVar[Acknowledgement] = Acknowledgement()
+    wants_ids: ClassVar[bool] = False  # whether it takes filed templates only
     pretends: ClassVar[bool] = False  # its texts reach nobody, so nobody is woken by them
 
     def __init__(self, name: str, settings: ProviderSettings, session: aiohttp.ClientSession) -> None:

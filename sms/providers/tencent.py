@@ -67,6 +67,7 @@ class Tencent(HttpProvider):
 
     Settings = TencentSettings
     settings: TencentSettings
+    wants_ids = True
     pull_seconds = 10.0
 
     def __init__(self, name: str, settings: ProviderSettings, session: aiohttp.ClientSession) -> None:
@@ -75,7 +76,7 @@ class Tencent(HttpProvider):
 
     def build_request(self, message: Outgoing) -> Request:
         if not message.provider_template:
-            raise Refused("no_provider_template")
+            raise TryLater("no_provider_template", 300)  # others may take it; here, once it is filed
         return self._request(
             "SendSms",
             {

@@ -150,7 +150,7 @@ async def test_nobody_there_means_not_sent(session: aiohttp.ClientSession) -> No
 
 
 async def test_a_template_that_is_not_filed(session: aiohttp.ClientSession) -> None:
-    with pytest.raises(Refused, match="no_provider_template"):
+    with pytest.raises(TryLater, match="no_provider_template"):
         await _aliyun(session).send(Outgoing("x", "13900000001", "y", "镇江公积金"))
 
 
