@@ -32,8 +32,8 @@ def allowed_at(moment: datetime, quiet: Quiet, day: Day | None) -> datetime:
     local = moment.astimezone(CHINA)
     if start <= local.time() < end:
         return moment
-    opens = local.replace(hour=start.hour, minute=start.minute, second=0, microsecond=0)
-    return (opens if local.time() < start else opens + timedelta(days=1)).astimezone(moment.tzinfo)
+    opens = datetime.combine(local if local.time() < start else local + timedelta(days=1), start, CHINA)
+    return opens.astimezone(moment.tzinfo)
 
 
 def next_try(attempt: int, now: datetime, expires_at: datetime, after_seconds: float, jitter: float) -> datetime | None:
@@ -62,5 +62,4 @@ def finished_at(start: datetime, count: int, rate: float, quiet: Quiet, day: Day
 
 
 def _closes(moment: datetime, quiet: Quiet, day: Day) -> datetime:
-    end = ADVERTISING[1] if quiet == "advertising" else day.end
-    return moment.astimezone(CHINA).replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
+    return datetime.combine(moment.astimezone(CHINA), ADVERTISING[1] if quiet == "advertising" else day.end, CHINA)

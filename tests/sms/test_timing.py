@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from fund.clock import CHINA
 from fund.phone import NotAPhone, is_mobile, normalise
 from sms.breaker import Breaker
 from sms.errors import Refused
@@ -16,7 +17,7 @@ from sms.messages import Quiet
 from sms.numbers import operator_of, recipient
 from sms.routing import Router
 from sms.settings import Route, TextSettings
-from sms.timing import Day, allowed_at, next_try
+from sms.timing import Day, allowed_at, finished_at, next_try
 
 # local time is UTC+8
 SMPP = {"host": "127.0.0.1", "system_id": "x", "password": "x", "sender": "12329"}
@@ -37,6 +38,14 @@ MORNING, NOON, NIGHT, LATE = (datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in
 )
 def test_quiet_hours(moment: datetime, quiet: Quiet, goes: datetime) -> None:
     assert allowed_at(moment, quiet, Day(time(7, 30), time(22))) == goes
+
+
+def test_a_night_may_begin_at_any_second() -> None:
+    day = Day(time(8, 0, 30), time(23, 59, 59))
+    moment = datetime(2026, 3, 2, 12, tzinfo=CHINA)
+    done = finished_at(moment, 60 * 60 * 13, 1, "service", day)
+    assert done == datetime(2026, 3, 3, 9, 0, 31, tzinfo=CHINA)
+    assert allowed_at(datetime(2026, 3, 2, 8, tzinfo=CHINA), "service", day).time() == time(8, 0, 30)
 
 
 @pytest.mark.parametrize(
