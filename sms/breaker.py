@@ -33,13 +33,17 @@ class Breaker:
 
     def allows(self, now: float) -> bool:
         """Whether one more text may go; a yes while half open is one of the probes."""
-        if self.state == "open" and now >= self._opened_at + self._pause:
+        if self.state == "open" and not self.rest_seconds(now):
             self.state, self._probing = "half_open", 0
         if self.state == "half_open":
             if self._probing >= self.probes:
                 return False
             self._probing += 1
         return self.state != "open"
+
+    def rest_seconds(self, now: float) -> float:
+        """How long the provider is still left alone. After that texts must come again, or nobody could probe."""
+        return max(0.0, self._opened_at + self._pause - now) if self.state == "open" else 0.0
 
     def took(self) -> None:
         """A text went well."""

@@ -45,7 +45,9 @@ class Router:
 
     def room(self, lane: Lane) -> int:
         """How many texts of `lane` the providers could be given right now, all together."""
-        return sum(gate.room(lane) for name, gate in self.gates.items() if self.breakers[name, ""].state != "open")
+        now = time.monotonic()
+        awake = (gate for name, gate in self.gates.items() if not self.breakers[name, ""].rest_seconds(now))
+        return sum(gate.room(lane) for gate in awake)
 
     def allows(self, provider: str, operator: str) -> bool:
         """Whether the breakers let one more text through. A yes may be a probe: tell the outcome, or `gave_back`."""
@@ -58,6 +60,11 @@ class Router:
                 return False
             asked.append(breaker)
         return True
+
+    def rest_seconds(self, provider: str, operator: str) -> float:
+        """How long the breakers still leave it alone."""
+        now = time.monotonic()
+        return max(breaker.rest_seconds(now) for breaker in self._breakers(provider, operator))
 
     def gave_back(self, provider: str, operator: str) -> None:
         """A text that was allowed never went."""
