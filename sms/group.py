@@ -5,8 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import StatementError
-
 RUSH_SECONDS = 0.5  # longer than a transaction takes
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +17,7 @@ class GroupCommit(Generic[Item, Result]):
 
     `await group.all(items)` does so for several, which are written together or not at all. `write` is given the items
     of one transaction, about `most()` of them that gathered within `pause_seconds()`, and returns as many results. What
-    the database refuses takes nobody else down with it: whoever shared the transaction is then written apart.
+    cannot be written takes nobody else down with it: whoever shared the transaction is then written apart.
     """
 
     def __init__(
@@ -78,14 +76,12 @@ class GroupCommit(Generic[Item, Result]):
     async def _commit(self, batch: list[_Waiting[Item, Result]]) -> None:
         try:
             results = await self._write([item for items, _ in batch for item in items])
-        except StatementError as fault:
-            if len(batch) == 1 or getattr(fault, "connection_invalidated", False):
+        except Exception as fault:
+            if len(batch) == 1 or isinstance(fault, OSError) or getattr(fault, "connection_invalidated", False):
                 _fail(batch, fault)
             else:
                 for one in batch:
                     await self._commit([one])
-        except Exception as fault:
-            _fail(batch, fault)
         else:
             at = 0
             for items, future in batch:

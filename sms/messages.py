@@ -95,6 +95,11 @@ def _chance() -> bytes:
             _chances.extend(drawn[at : at + 6] for at in range(0, len(drawn), 6))
 
 
+def is_id(text: str) -> bool:
+    """Whether `text` looks like one of ours."""
+    return len(text) == 26 and text.isascii() and text.isalnum()
+
+
 def new_id() -> str:
     """26 characters that sort by time: 48 bits of milliseconds, 32 of a counter, 48 of chance."""
     value = time.time_ns() // 1_000_000 << 80 | (next(_count) & 0xFFFFFFFF) << 48 | int.from_bytes(_chance(), "big")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import structlog
 from pydantic_core import to_json
 from sqlalchemy import (
     Boolean,
@@ -23,15 +24,17 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     false,
-    insert,
+    func,
     or_,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fund.inserts import put_into
 from fund.privacy import Unreadable, mask_number
 from fund.statements import Rows, Statement
 from sms.callbacks import Listeners
@@ -39,7 +42,9 @@ from sms.group import GroupCommit
 from sms.messages import LANES, Lane, Message, Quiet, Status
 from sms.numbers import operator_of
 from sms.store import Clock, Store, utc_now
-from sms.tables import message, message_part, number, opt_out
+from sms.tables import REF, message, message_part, number, opt_out
+
+log = structlog.get_logger(__name__)
 
 _Item = TypeVar("_Item")
 DEFAULT_LIFE = timedelta(days=2)
@@ -114,6 +119,8 @@ class Outbox:
             self._record_many, lambda: RECORDED_TOGETHER, lambda: 0.0 if store.codes_about else RECORD_SECONDS
         )
         self._insert = Rows(store.insert_new(message), _INSERTED)
+        # A centre that counts its texts from one again means the newest.
+        self._put_parts = put_into(store.engine, message_part, ["provider", "ref"])
 
     async def add(self, message: Message) -> Added:
         """Store a message. Two with one client and key (or one `once`) are one message."""
@@ -241,14 +248,19 @@ class Outbox:
             self.listeners.wake.set()
         with_refs = [each for each in outcomes if each.refs]
         for hear in self.accepted if with_refs else ():
-            await hear(with_refs)
+            try:
+                await hear(with_refs)
+            except Exception as fault:  # it is written down, and must not be again: the sweep finds what waits
+                log.warning("texts.receipts_wait", fault=type(fault).__name__)
         return [None] * len(outcomes)
 
     def _write_down(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> bool:
-        _RECORD.run(connection, [_changes(each, now) for each in outcomes])
+        _RECORD.run(connection, [_changes(each, now) for each in sorted(outcomes, key=lambda each: each.id)])
         parts = [row for each in outcomes if len(each.refs) > 1 for row in _part_rows(each)]
         if parts:
-            connection.execute(insert(message_part), parts)
+            again = message_part.c.message.in_({row["message"] for row in parts})
+            connection.execute(delete(message_part).where(again))  # of a try before a person sent it on its way again
+            connection.execute(self._put_parts, parts)
         return self.listeners.note(connection, {each.id: each.status for each in outcomes if each.status != "queued"})
 
     async def strand(self) -> int:
@@ -386,7 +398,7 @@ _RECORD = Rows(
         tried=bindparam("new_tried"),
         attempt=message.c.attempt + bindparam("tries", type_=Integer()),
         lease_until=None,
-        sent_at=bindparam("new_sent"),
+        sent_at=func.coalesce(bindparam("new_sent", type_=message.c.sent_at.type), message.c.sent_at),
         done_at=_if_open(message.c.done_at, "new_done"),
         dead_at=_if_open(message.c.dead_at, "new_dead"),
     )
@@ -400,7 +412,7 @@ def _changes(each: Outcome, now: datetime) -> dict[str, Any]:
         "from_unknown": each.status == "sent",
         "new_due": each.due_at,
         "new_provider": each.provider or None,
-        "new_ref": each.refs[0] if len(each.refs) == 1 else None,
+        "new_ref": each.refs[0][:REF] if len(each.refs) == 1 else None,
         "new_reason": each.reason,
         "new_tried": " ".join(each.tried),
         "tries": int(each.counts),
@@ -412,7 +424,7 @@ def _changes(each: Outcome, now: datetime) -> dict[str, Any]:
 
 def _part_rows(each: Outcome) -> list[dict[str, Any]]:
     return [
-        {"provider": each.provider, "ref": ref, "message": each.id, "part": part, "status": "sent"}
+        {"provider": each.provider, "ref": ref[:REF], "message": each.id, "part": part, "status": "sent"}
         for part, ref in enumerate(each.refs, 1)
     ]
 

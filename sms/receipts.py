@@ -6,22 +6,35 @@ before they look for waiting receipts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Case, ColumnElement, Connection, Table, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from fund.statements import Rows, Statement
 from sms import metrics
 from sms.callbacks import Listeners
 from sms.group import GroupCommit
-from sms.messages import FINAL, STATUSES, Status, climb, of_parts
+from sms.messages import FINAL, STATUSES, Status, climb, is_id, of_parts
 from sms.outbox import Outcome
 from sms.providers.base import Receipt
 from sms.routing import Router
 from sms.store import Clock, Store, utc_now
-from sms.tables import message, message_part, number, receipt
+from sms.tables import REF, message, message_part, number, receipt
 
 KEEP_WAITING = timedelta(days=4)  # carriers report for up to 48 hours
 
@@ -51,7 +64,7 @@ class Receipts:
         """Receipts of one webhook or pull; back when they are on the disk."""
         for each in receipts:
             metrics.of(metrics.RECEIPTS, provider, each.status).inc()
-        await self._take.all([Heard(provider, each) for each in receipts])
+        await self._take.all([Heard(provider, _ours(each)) for each in receipts])
 
     async def accepted(self, outcomes: Sequence[Outcome]) -> None:
         """Answers have been recorded: receipts that came before them can be matched now."""
@@ -73,7 +86,7 @@ class Receipts:
     async def sweep(self) -> None:
         """Match whatever still waits, and drop what has waited too long; for the housekeeper."""
         async with self.store.read() as connection:
-            refs = (await connection.execute(select(receipt.c.ref).limit(1000))).scalars().all()
+            refs = (await connection.execute(_MATCHING)).scalars().all()
         await self.match(refs)
         async with self.store.write() as connection:
             await connection.execute(delete(receipt).where(receipt.c.received_at < self.clock() - KEEP_WAITING))
@@ -118,11 +131,11 @@ class Receipts:
         parts = _parts_of(connection, heard)
         known = [(each, found.get(_key(each)) or parts.get(_key(each))) for each in heard]
         matched = [(each, row) for each, row in known if row is not None]
-        part_news = [(each, row) for each, row in matched if row.part is not None]
-        changes = [_change(row.id, each.receipt, self.clock()) for each, row in matched if row.part is None]
-        changes += self._settle_parts(connection, part_news)
+        news = [(each, row) for each, row in matched if not _of_an_earlier_try(each.receipt, row)]
+        changes = [_change(row.id, each.receipt, self.clock()) for each, row in news if row.part is None]
+        changes += self._settle_parts(connection, [(each, row) for each, row in news if row.part is not None])
         if changes:
-            _CLIMB.run(connection, changes)
+            _CLIMB.run(connection, sorted(changes, key=lambda change: change["row_id"]))
         self._learn(connection, matched)
         return _Applied(matched, self._note(connection, changes, {row.id: row.status for _, row in matched}))
 
@@ -147,6 +160,9 @@ class Receipts:
             }
             for each, _ in heard
         ]
+        # Two processes with a receipt of one part each: the second waits here, then sees what the first has written.
+        whole = select(message.c.id).where(message.c.id.in_({row.id for _, row in heard})).order_by(message.c.id)
+        connection.execute(whole.with_for_update())
         _CLIMB_PART.run(connection, changes)
         last = {row.id: each.receipt for each, row in heard}
         wanted = select(message_part).where(message_part.c.message.in_(list(last)))
@@ -202,7 +218,28 @@ _CLIMB_PART = Rows(
 )
 _ANY_WAITING = Statement("receipts that wait", select(receipt.c.id).limit(1), by_key=True)
 _WAITING = select(receipt).where(receipt.c.ref.in_(bindparam("refs", expanding=True)))
+_MATCHING = (
+    select(receipt.c.ref)
+    .where(
+        or_(
+            exists().where(message.c.id == receipt.c.message),
+            exists().where(message.c.provider_ref == receipt.c.ref, message.c.provider == receipt.c.provider),
+            exists().where(message_part.c.ref == receipt.c.ref, message_part.c.provider == receipt.c.provider),
+        )
+    )
+    .limit(1000)
+)
 _FACTS = (message.c.id, message.c.lane, message.c.operator, message.c.to_hash, message.c.status)
+
+
+def _ours(told: Receipt) -> Receipt:
+    """Without the id that others gave a text of theirs: an account at a provider may be shared."""
+    return replace(told, ref=told.ref[:REF], id=told.id if is_id(told.id) else "")
+
+
+def _of_an_earlier_try(told: Receipt, row: Any) -> bool:
+    """A text that a person sent on its way again waits for its turn: that it once failed is known."""
+    return row.status == "queued" and told.status != "delivered"
 
 
 def _key(heard: Heard) -> tuple[str, str]:
@@ -216,6 +253,7 @@ def _messages_of(connection: Connection, heard: Iterable[Heard]) -> dict[tuple[s
     which: list[ColumnElement[bool]] = [message.c.id.in_(ids)] if ids else []
     which += [message.c.provider_ref.in_(refs)] if refs else []
     wanted = select(*_FACTS, message.c.provider, message.c.provider_ref, _NO_PART).where(or_(*which))
+    wanted = wanted.order_by(message.c.id)  # a centre may count from one again: the newest text is meant
     rows = connection.execute(wanted).all()
     by_id = {("", row.id): row for row in rows}
     return by_id | {(row.provider, row.provider_ref): row for row in rows if row.provider_ref}

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from fund.columns import Moment
 
 metadata = MetaData()
+REF = 64  # characters of a provider's id of a text; none known to us has more than 36
 
 message = Table(
     "message",
@@ -48,7 +49,7 @@ message = Table(
     Column("lease_until", Moment, comment="a row still `sending` after this belongs to a dead worker"),
     Column("tried", String(200), nullable=False, default="", comment="providers that may have had it, with spaces"),
     Column("provider", String(32)),
-    Column("provider_ref", String(64)),
+    Column("provider_ref", String(REF)),
     Column("reason", String(64), nullable=False, default=""),
     Column("sent_at", Moment),
     Column("done_at", Moment),
@@ -94,7 +95,7 @@ message_part = Table(
     "message_part",
     metadata,
     Column("provider", String(32), nullable=False),
-    Column("ref", String(64), nullable=False),
+    Column("ref", String(REF), nullable=False),
     Column("message", ForeignKey("message.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("part", Integer, nullable=False),
     Column("status", String(10), nullable=False),
@@ -107,7 +108,7 @@ receipt = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("provider", String(32), nullable=False),
-    Column("ref", String(64), nullable=False),
+    Column("ref", String(REF), nullable=False),
     Column("message", String(26), nullable=False, comment="our id, where the provider echoed it"),
     Column("status", String(10), nullable=False),
     Column("reason", String(64), nullable=False),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from sms import metrics
 from sms.errors import NotSent, OutcomeUnknown, Refused, TextError, TryLater
@@ -30,6 +31,8 @@ AT_ONCE_NEAR_CODES = 16  # while codes are about: one that comes now waits until
 DOOR_SECONDS = 1.0  # how long texts on the disk wait while many at the door want to get there
 PACE_SECONDS = 0.02  # between two claims of other texts, as long as there are as many as were asked for
 GATHER_SECONDS = 0.1  # and when there were fewer: a claim of one costs as much as a claim of fifty
+RECORD_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # well within a lease
+ASK_AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +157,23 @@ class Worker:
     async def _deliver(self, message: Claimed) -> None:
         try:
             outcome = await self._outcome(message)
-            await self.outbox.record(outcome)
+            await self._record(outcome)
         except Exception as fault:  # the row stays `sending`; when its lease ends it is `unknown`
             log.exception("texts.outcome_lost", message=message.id, fault=type(fault).__name__)
             return
         metrics.of(metrics.OUTCOMES, message.lane, outcome.provider, outcome.status).inc()
+
+    async def _record(self, outcome: Outcome) -> None:
+        """What a provider said is known to nobody else: while the lease lasts, the database has time to come back."""
+        for pause in RECORD_AGAIN_SECONDS:
+            try:
+                return await self.outbox.record(outcome)
+            except (SQLAlchemyError, OSError) as fault:
+                log.warning("texts.record_failed", message=outcome.id, fault=type(fault).__name__)
+                if self._stopping:
+                    break
+                await asyncio.sleep(pause)
+        await self.outbox.record(outcome)
 
     async def _outcome(self, message: Claimed) -> Outcome:
         now = self.outbox.clock()
@@ -181,7 +196,8 @@ class Worker:
             answer = await self._try(provider, message)
             if isinstance(answer, Accepted):
                 tried = (*message.tried, provider.name)
-                return Outcome(message.id, "sent", provider.name, answer.refs, tried=tried)
+                refs = tuple(dict.fromkeys(answer.refs))  # some give all parts one
+                return Outcome(message.id, "sent", provider.name, refs, tried=tried)
             if isinstance(answer, Refused):
                 tried = (*message.tried, provider.name)
                 return Outcome(message.id, "failed", provider.name, reason=answer.reason[:64], tried=tried, dead=True)
@@ -193,7 +209,7 @@ class Worker:
     async def _try(self, provider: Provider, message: Claimed) -> Accepted | TextError:
         name, gate = provider.name, self.router.gates[provider.name]
         if not self.router.allows(name, message.operator):
-            return _Blocked("breaker_open", 1.0)
+            return _Blocked("breaker_open", max(1.0, self.router.rest_seconds(name, message.operator)))
         if not gate.enter(message.lane):
             self.router.gave_back(name, message.operator)
             return _Blocked("no_room", gate.wait_seconds(message.lane))
@@ -206,11 +222,9 @@ class Worker:
 
     async def _send(self, provider: Provider, message: Claimed) -> Accepted | TextError:
         started = self.outbox.clock()
-        if not message.attempt:
-            metrics.of(metrics.WAITED, message.lane).observe((started - message.created_at).total_seconds())
         began = time.perf_counter()
         try:
-            return await provider.send(self._outgoing(message, provider, started))
+            accepted = await provider.send(self._outgoing(message, provider, started))
         except (Refused, TryLater, NotSent, OutcomeUnknown) as fault:
             return fault
         except Exception as fault:  # a bug in a provider: nobody knows what left
@@ -218,6 +232,9 @@ class Worker:
             return OutcomeUnknown(type(fault).__name__)
         finally:
             metrics.of(metrics.ANSWERED, provider.name).observe(time.perf_counter() - began)
+        if not message.attempt:
+            metrics.of(metrics.WAITED, message.lane).observe((started - message.created_at).total_seconds())
+        return accepted
 
     def _outgoing(self, message: Claimed, provider: Provider, now: datetime) -> Outgoing:
         left = message.expires_at - now
@@ -243,17 +260,20 @@ class Worker:
         return Outcome(message.id, "unknown", provider.name, reason=fault.reason[:64], due_at=due, tried=tried)
 
     def _later(self, message: Claimed, faults: Sequence[TextError]) -> Outcome:
-        """Nobody took it and nothing left: back into the queue, or to the dead letters after too many tries."""
-        now = self.outbox.clock()
-        wait = min(fault.after_seconds if isinstance(fault, TryLater) else 0.0 for fault in faults)
+        """Nobody took it and nothing left: back into the queue, or to the dead letters after too many tries.
+
+        To be asked to come later is no try: a carrier that is slow, or an account without money, ends when it ends.
+        """
+        now, wait = self.outbox.clock(), _wait_seconds(faults)
         if all(isinstance(fault, _Blocked) for fault in faults):
             due = now + timedelta(seconds=wait)
             return Outcome(message.id, "queued", reason=faults[0].reason, due_at=due, tried=message.tried, counts=False)
         reason = faults[-1].reason[:64]
-        again = next_try(message.attempt + 1, now, message.expires_at, wait, self.chance.random())
+        counts = any(isinstance(fault, NotSent) for fault in faults)
+        again = next_try(message.attempt + counts, now, message.expires_at, wait, self.chance.random())
         if again is None:
             return Outcome(message.id, "failed", reason=reason, tried=message.tried, dead=True)
-        return Outcome(message.id, "queued", reason=reason, due_at=again, tried=message.tried)
+        return Outcome(message.id, "queued", reason=reason, due_at=again, tried=message.tried, counts=counts)
 
     def _no_way_left(self, message: Claimed) -> Outcome:
         if message.tried:
@@ -263,6 +283,14 @@ class Worker:
 
 class _Blocked(TryLater):
     """Held back by ourselves (breaker, rate, window): not a try."""
+
+
+def _wait_seconds(faults: Sequence[TextError]) -> float:
+    """Until the first may be asked again; but who named a time is not asked at once for another who is away."""
+    named = [fault.after_seconds for fault in faults if isinstance(fault, TryLater) and not isinstance(fault, _Blocked)]
+    if named:
+        return min(named if len(named) == len(faults) else [*named, ASK_AGAIN_SECONDS])
+    return min(fault.after_seconds if isinstance(fault, _Blocked) else 0.0 for fault in faults)
 
 
 CODE_LANES: tuple[Lane, ...] = ("code",)

@@ -30,7 +30,8 @@ class Wire(HttpProvider):
 
     def parse_reply(self, reply: Reply) -> Accepted:
         if reply.status == 429:
-            raise TryLater("throttled", 0.05, link=True)
+            seconds = float(reply.body or 0)
+            raise TryLater("throttled", seconds or 0.05, link=not seconds)
         if reply.status == 422:
             raise Refused("blacklisted")
         try:
@@ -68,8 +69,8 @@ class Carrier:
             return response
         if what == "garbage":
             return web.Response(body=b"\xff<html>")
-        if what.isdigit():
-            return web.Response(status=int(what), text="no")
+        if what[:3].isdigit():
+            return web.Response(status=int(what[:3]), text=what[3:])
         return web.json_response({"ref": f"ref-{self.got[-1]['id']}"})
 
 

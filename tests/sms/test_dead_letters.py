@@ -1,5 +1,6 @@
 """Dead letters: seen, released, dropped; figures; and everything sealed anew under a new key."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,9 +13,13 @@ from sms.dead_letters import DeadLetters
 from sms.errors import Refused
 from sms.figures import Cost, figures
 from sms.keys import Keys
-from sms.messages import LANES, Lane, Message
+from sms.messages import LANES, Lane, Message, Status
 from sms.outbox import Outbox, Outcome
+from sms.providers.base import Receipt
+from sms.receipts import Receipts
+from sms.routing import Router
 from sms.seals import reseal
+from sms.settings import Route
 from sms.store import Store
 from sms.tables import api_key, campaign, campaign_chunk, message
 
@@ -79,6 +84,17 @@ async def test_a_late_receipt_of_the_first_way_stops_a_released_one(outbox: Outb
     async with store.write() as connection:
         await connection.execute(update(message).where(message.c.id == id).values(status="delivered", due_at=None))
     assert await outbox.claim(LANES, 1, 30) == []
+
+
+@pytest.mark.parametrize("late", ["failed", "unknown", "sent"])
+async def test_a_late_receipt_that_the_first_way_failed_leaves_a_released_one_in_the_queue(
+    outbox: Outbox, store: Store, late: Status
+) -> None:
+    id = await dead(outbox, status="unknown")
+    await DeadLetters(store).release(id)
+    receipts = Receipts(store, Router({}, [Route(providers=[])], random.Random(1)))
+    await receipts.take("a", [Receipt(late, id=id)])
+    assert [each.id for each in await outbox.claim(LANES, 1, 30)] == [id]
 
 
 async def test_a_dropped_one_stays_where_it_is(outbox: Outbox, store: Store) -> None:

@@ -7,6 +7,9 @@ from itertools import permutations
 import pytest
 from sqlalchemy import func, select
 
+from fund.privacy import Privacy
+from hotline.database import open_database
+from sms.dead_letters import DeadLetters
 from sms.messages import LANES, Message, Status
 from sms.outbox import Outbox, Outcome
 from sms.providers.base import Receipt
@@ -81,6 +84,29 @@ async def test_another_providers_reference_is_not_ours(outbox: Outbox, store: St
     assert await status(store, id) == "sent"
 
 
+async def test_an_id_that_others_gave_a_text_of_theirs_is_none(
+    outbox: Outbox, store: Store, receipts: Receipts
+) -> None:
+    """An account at a provider may be shared: their receipts come to us too, with ours."""
+    id = await sending(outbox)
+    await outbox.record(Outcome(id, "sent", "a", ("r1",)))
+    others = [Receipt("delivered", "r8", id="5c1e6f0a-0b7e-4bd1-9a36-8f1f4e8f5a10"), Receipt("failed", "r9", id="7")]
+    await receipts.take("a", [others[0], Receipt("delivered", "r1", id=id), others[1]])
+    assert (await status(store, id), await waiting(store)) == ("delivered", 2)
+
+
+async def test_a_centre_that_counts_from_one_again_means_the_newest_text(
+    outbox: Outbox, store: Store, receipts: Receipts
+) -> None:
+    for refs in (("1",), ("2", "3")):
+        old, new = await sending(outbox), await sending(outbox)
+        for id in (old, new):
+            await outbox.record(Outcome(id, "sent", "a", refs))
+        for ref in refs:
+            await receipts.take("a", [Receipt("delivered", ref)])
+        assert [await status(store, id) for id in (old, new)] == ["sent", "delivered"]
+
+
 async def test_parts_make_one_status(outbox: Outbox, store: Store, receipts: Receipts) -> None:
     id = await sending(outbox)
     await receipts.take("a", [Receipt("delivered", "p2")])
@@ -88,6 +114,44 @@ async def test_parts_make_one_status(outbox: Outbox, store: Store, receipts: Rec
     assert await status(store, id) == "sent"
     await receipts.take("a", [Receipt("delivered", "p1"), Receipt("delivered", "p3"), Receipt("delivered", "p3")])
     assert await status(store, id) == "delivered"
+
+
+async def test_parts_of_a_try_before_are_forgotten(outbox: Outbox, store: Store, receipts: Receipts) -> None:
+    id = await sending(outbox)
+    await outbox.record(Outcome(id, "unknown", "a", ("p1", "p2", "p3"), dead=True))
+    await DeadLetters(store).release(id)
+    await outbox.claim(LANES, 1, 30)
+    await outbox.record(Outcome(id, "sent", "a", ("q1", "q2")))
+    await receipts.take("a", [Receipt("delivered", "q1"), Receipt("failed", "p3"), Receipt("delivered", "q2")])
+    assert await status(store, id) == "delivered"
+
+
+async def test_two_processes_with_a_part_each_make_one_status(
+    outbox: Outbox, store: Store, receipts: Receipts, database_url: str, privacy: Privacy
+) -> None:
+    engine = open_database(database_url)
+    elsewhere = Receipts(Store(engine, privacy), Router({}, [Route(providers=[])], random.Random(1)))
+    for n in range(20):
+        id = await sending(outbox)
+        await outbox.record(Outcome(id, "sent", "a", (f"{n}-1", f"{n}-2")))
+        await asyncio.gather(
+            receipts.take("a", [Receipt("delivered", f"{n}-1")]), elsewhere.take("a", [Receipt("delivered", f"{n}-2")])
+        )
+        assert await status(store, id) == "delivered"
+    await engine.dispose()
+
+
+async def test_the_sweep_finds_what_has_its_message_among_any_number_that_have_none(
+    outbox: Outbox, store: Store, receipts: Receipts
+) -> None:
+    await receipts.take("a", [Receipt("delivered", f"foreign-{n}") for n in range(1100)])
+    outbox.accepted.clear()
+    id = await sending(outbox)
+    await receipts.take("a", [Receipt("delivered", "r1" + "x" * 100)])
+    await outbox.record(Outcome(id, "sent", "a", ("r1" + "x" * 100,)))
+    assert await status(store, id) == "sent"
+    await receipts.sweep()
+    assert (await status(store, id), await waiting(store)) == ("delivered", 1100)
 
 
 async def test_receipts_teach_the_operator(outbox: Outbox, store: Store, receipts: Receipts) -> None:

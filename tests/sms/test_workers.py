@@ -11,17 +11,21 @@ from typing import Any
 import aiohttp
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from sms import workers
+from sms.gate import Gate
 from sms.group import GroupCommit
+from sms.housekeeping import give_up_waiting
 from sms.messages import LANES, Lane, Message
-from sms.outbox import Outbox
+from sms.outbox import Outbox, Outcome
 from sms.receipts import Receipts
 from sms.routing import Router
 from sms.settings import Route
 from sms.store import Store
 from sms.tables import message
 from sms.timing import Day
-from sms.workers import AT_ONCE_NEAR_CODES, DOOR_SECONDS, OTHER_LANES, Rules, Worker
+from sms.workers import ASK_AGAIN_SECONDS, AT_ONCE_NEAR_CODES, DOOR_SECONDS, OTHER_LANES, Rules, Worker
 from tests.sms.carrier import Carrier, Wire, WireSettings, carrier
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 at home
@@ -131,6 +135,15 @@ async def test_a_rush_at_the_door_goes_first_but_holds_texts_up_for_no_longer_th
         assert len(a.got) == before + 1
 
 
+async def test_what_cannot_be_written_takes_nobody_else_down_with_it() -> None:
+    async def write(items: Sequence[str]) -> Sequence[int]:
+        return [len(item.encode()) for item in items]
+
+    group = GroupCommit(write)
+    results = await asyncio.gather(*map(group, ["ab", "\ud83d", "abc"]), return_exceptions=True)
+    assert [results[0], results[2]] == [2, 3] and isinstance(results[1], UnicodeEncodeError)
+
+
 async def test_a_rush_is_more_than_fits_into_one_transaction() -> None:
     opened = asyncio.Event()
 
@@ -160,8 +173,22 @@ async def test_a_refusal_is_the_end(store: Store) -> None:
 async def test_throttled_everywhere_waits_and_comes_back(store: Store) -> None:
     async with house(store, "429", "429") as (it, _, _):
         row = await it.send()
-        assert (row["status"], row["attempt"], row["dead_at"]) == ("queued", 1, None)
+        assert (row["status"], row["attempt"], row["dead_at"]) == ("queued", 0, None)
         assert NOW < row["due_at"] <= NOW + timedelta(seconds=3)
+
+
+async def test_to_be_asked_to_come_later_is_no_try_and_only_time_ends_it(store: Store) -> None:
+    async with house(store) as (it, a, _):
+        a.script = ["429"] * 80
+        it.router.routes = [Route(providers=["a"])]
+        row = await it.send(expires_at=NOW + timedelta(minutes=1))
+        while row["status"] == "queued":
+            it.now = row["due_at"]
+            it.router.gates["a"] = Gate(100, 64, 0.2)
+            row = await it.turn()
+            assert len(a.got) < 80
+        assert len(a.got) > 20 and it.now > NOW + timedelta(seconds=50)
+        assert (row["status"], row["reason"], row["dead_at"]) == ("failed", "throttled", it.now)
 
 
 async def test_too_many_tries_are_for_a_person(store: Store) -> None:
@@ -176,6 +203,65 @@ async def test_too_many_tries_are_for_a_person(store: Store) -> None:
             if row["dead_at"]:
                 break
         assert (row["status"], row["attempt"], row["reason"]) == ("failed", 6, "ClientConnectorError")
+
+
+async def test_who_named_a_time_is_not_asked_at_once_for_another_who_is_away(store: Store) -> None:
+    async with house(store, "429 3600") as (it, a, b):
+        b.script = ["429 2"]
+        row = await it.send(expires_at=NOW + timedelta(days=1))
+        assert (len(b.got), row["due_at"] < NOW + timedelta(seconds=4)) == (1, True)
+        it.router.breakers["b", ""]._open(time.monotonic(), 300)
+        a.script = ["429 3600"]
+        it.now = row["due_at"]
+        row = await it.turn()
+        assert timedelta(seconds=ASK_AGAIN_SECONDS) <= row["due_at"] - it.now < timedelta(minutes=1)
+
+
+async def test_what_waits_for_a_broken_provider_lets_others_pass(store: Store) -> None:
+    async with house(store) as (it, _, b):
+        it.router.routes = [Route(lanes=["notice"], providers=["a"]), Route(providers=["b"])]
+        it.router.breakers["a", ""]._open(time.monotonic(), 300)
+        row = await it.send()
+        assert timedelta(seconds=290) < row["due_at"] - NOW < timedelta(seconds=301)
+        assert not b.got
+
+
+async def test_an_answer_is_written_down_though_the_database_blinks(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(store) as (it, a, _):
+        real, faults = it.outbox._write_down, [OSError("away"), OperationalError("", {}, Exception("locked"))]
+
+        def blinks(*given: Any) -> bool:
+            if faults:
+                raise faults.pop()
+            return real(*given)
+
+        monkeypatch.setattr(workers, "RECORD_AGAIN_SECONDS", (0.01, 0.01))
+        monkeypatch.setattr(it.outbox, "_write_down", blinks)
+        row = await it.send()
+        assert (row["status"], row["attempt"], len(a.got)) == ("sent", 1, 1) and not faults
+
+
+async def test_an_answer_is_written_down_once_though_receipts_cannot_be_looked_for(store: Store) -> None:
+    async with house(store) as (it, _, _):
+
+        async def fails(_: Sequence[Outcome]) -> None:
+            raise OSError("away")
+
+        it.outbox.accepted[:] = [fails]
+        row = await it.send()
+        assert (row["status"], row["attempt"]) == ("sent", 1)
+
+
+async def test_a_code_whose_second_way_refuses_it_is_given_up_in_the_end(store: Store) -> None:
+    async with house(store, "never", "422") as (it, _, b):
+        await it.send("code")
+        it.now += timedelta(seconds=9)
+        row = await it.turn()
+        assert (row["status"], len(b.got)) == ("unknown", 1) and row["sent_at"] is not None
+        await give_up_waiting(store, 1, lambda: it.now + timedelta(days=2))
+        assert (await it.row())["dead_at"] is not None
 
 
 async def test_expired_texts_do_not_go(store: Store) -> None:
@@ -203,6 +289,23 @@ async def test_a_broken_provider_is_left_alone(store: Store) -> None:
         await asyncio.gather(*it.worker._busy)
         assert it.router.breakers["a", ""].state == "open"
         assert len(b.got) == 8
+
+
+async def test_the_only_provider_is_probed_after_its_pause(store: Store) -> None:
+    async with house(store) as (it, a, _):
+        a.script = ["500"] * 5
+        it.router.routes = [Route(providers=["a"])]
+        del it.router.gates["b"]
+        for n in range(7):
+            await it.outbox.add(Message(to=f"1390000000{n}", text="x"))
+            await it.worker._turn()
+            await asyncio.gather(*it.worker._busy)
+        breaker = it.router.breakers["a", ""]
+        assert (breaker.state, len(a.got), it.router.room("code")) == ("open", 5, 0)
+        breaker._opened_at -= breaker.pause_seconds
+        await it.worker._turn()
+        await asyncio.gather(*it.worker._busy)
+        assert (breaker.state, len(a.got)) == ("closed", 7)
 
 
 async def test_the_worker_runs_by_itself_and_stops_cleanly(store: Store) -> None:
