@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 log = structlog.get_logger(__name__)
@@ -18,7 +17,7 @@ async def listen(engine: AsyncEngine, heard: Callable[[str], None]) -> None:
     while True:
         try:
             await _listen_once(engine, heard)
-        except (OSError, SQLAlchemyError) as fault:
+        except Exception as fault:  # the driver has faults of its own that nobody wraps
             log.warning("texts.listen_lost", fault=type(fault).__name__)
         await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -135,7 +135,11 @@ async def test_each_kind(house: House, type: str, account: str, data: dict[str, 
         ("due_bank_debit", {}, "（合同尾号0029）将于2026年3月4日还款3265.12元"),
         ("repaid", {}, "（合同尾号0029）已于2026年2月4日还款"),
         ("due_bank_debit", {"date": "2026-03-20", "amount": "888", "contract": "ZJ20265555555555"}, "（合同尾号5555）"),
-        ("loan_paid_out", {"date": "2026-03-02", "amount": "300000.00"}, "（合同尾号5555）已于2026年3月2日发放300000.00元"),
+        (
+            "loan_paid_out",
+            {"date": "2026-03-02", "amount": "300000.00"},
+            "（合同尾号5555）已于2026年3月2日发放300000.00元",
+        ),
     ],
 )
 async def test_one_loan_never_has_the_money_of_another(
