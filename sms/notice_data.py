@@ -41,9 +41,10 @@ def _day(value: object) -> object:
 
 
 Money = Annotated[Decimal, Field(ge=0, max_digits=11, decimal_places=2, examples=["1200.00"])]
+Amount = Annotated[Money, Field(gt=0)]  # nobody is written to about nothing
 Day = Annotated[Date, BeforeValidator(_day)]
 Month = Annotated[str, Field(pattern=r"^\d{4}-?(0[1-9]|1[0-2])$", examples=["2026-03"])]
-Count = Annotated[int, Field(ge=0, le=9999)]
+Count = Annotated[int, Field(ge=1, le=9999)]
 What = Annotated[str, Field(min_length=1, max_length=30, examples=["手机号码"])]
 Contract = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{4,32}$", description="only its last 4 characters are texted")]
 
@@ -58,7 +59,7 @@ class Movement(Data):
     """Money came into an account or left it."""
 
     date: Day | None = None
-    amount: Money | None = None
+    amount: Amount | None = None
     balance: Money | None = None
 
 
@@ -80,7 +81,7 @@ class Behind(Data):
 
     paid_to: Month | None = None
     months: Count | None = None
-    amount: Money | None = None
+    amount: Amount | None = None
 
 
 class Loan(Data):
@@ -93,7 +94,7 @@ class PaidOut(Loan):
     """A loan was paid out."""
 
     date: Day | None = None
-    amount: Money | None = None
+    amount: Amount | None = None
     next_date: Day | None = None
 
 
@@ -101,20 +102,20 @@ class Due(Loan):
     """A payment is due soon."""
 
     date: Day | None = None
-    amount: Money | None = None
+    amount: Amount | None = None
 
 
 class DueShort(Due):
     """A payment is due soon, and the account does not hold enough."""
 
-    short: Money | None = None
+    short: Amount | None = None
 
 
 class Repaid(Loan):
     """A payment was made."""
 
     date: Day | None = None
-    amount: Money | None = None
+    amount: Amount | None = None
     balance: Money | None = None
 
 
@@ -122,14 +123,14 @@ class Overdue(Loan):
     """Payments were missed."""
 
     count: Count | None = None
-    amount: Money | None = None
+    amount: Amount | None = None
 
 
 class Accepted(Loan):
     """An early repayment will be taken: only the ledger knows when and how much."""
 
     date: Day
-    amount: Money
+    amount: Amount
 
 
 class Settled(Loan):

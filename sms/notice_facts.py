@@ -60,14 +60,18 @@ class Facts:
         self._ledger, self._person, self._today = ledger, person, today
 
     async def params(self, names: Mapping[str, bool], event: Event) -> dict[str, Value]:
-        """A value for every name. Raises `LedgerAway`, `MissingData`."""
+        """A value for every name; of nought only a balance: a ledger a day behind shows no arrears yet.
+
+        Raises `LedgerAway`, `MissingData`.
+        """
         given = event.data.model_dump(exclude_none=True)
         known: dict[str, Value] = {name: given[name] for name in names if name in given}
         if contract := given.get("contract"):
             known["tail"] = contract[-4:]
         missing = [name for name in names if name not in known]
         if missing:
-            known |= {name: value for name, value in (await self._looked_up(event, known)).items() if name in missing}
+            found = await self._looked_up(event, known)
+            known |= {name: found.get(name) for name in missing if found.get(name) or name == "balance"}
         for name, needed in names.items():
             if needed and known.get(name) is None:
                 raise MissingData(name)

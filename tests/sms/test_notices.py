@@ -236,6 +236,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"type": "prepayment_accepted", "account": EMPLOYEE}, "prepayment_accepted.data"),
     ({"type": "prepayment_accepted", "account": EMPLOYEE, "data": {"amount": 1}}, "prepayment_accepted.data.date"),
     ({"type": "overdue", "account": EMPLOYEE, "data": {"count": "两"}}, "overdue.data.count"),
+    ({"type": "overdue", "account": EMPLOYEE}, "data.count"),
+    ({"type": "overdue", "account": EMPLOYEE, "data": {"count": 0}}, "overdue.data.count"),
+    ({"type": "overdue", "account": EMPLOYEE, "data": {"count": 1, "amount": "0.00"}}, "overdue.data.amount"),
+    ({"type": "employer_behind", "account": "10000001"}, "data.months"),
     ({"type": "loan_paid_out", "account": "321000003", "data": {}}, "data.tail"),
     ({"type": "transfer_in", "account": EMPLOYEE, "data": {"date": "2026-03-01"}}, "data.amount"),
 ]
