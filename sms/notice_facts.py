@@ -31,6 +31,7 @@ class MissingData(Exception):
 
 Known = Mapping[str, Value]
 
+OURS = "tail"  # which account or contract it is about: no event says so itself
 _TODAY = ("repaid", "prepaid", "settled", "loan_info_changed")  # happened today, unless somebody says otherwise
 _LINES: Mapping[str, frozenset[str]] = {  # what the lines of an account call these events
     "interest": frozenset({"年终结息"}),
@@ -65,9 +66,9 @@ class Facts:
         Raises `LedgerAway`, `MissingData`.
         """
         given = event.data.model_dump(exclude_none=True)
-        known: dict[str, Value] = {name: given[name] for name in names if name in given}
+        known: dict[str, Value] = {name: given[name] for name in names if name in given and name != OURS}
         if contract := given.get("contract"):
-            known["tail"] = contract[-4:]
+            known[OURS] = contract[-4:]
         missing = [name for name in names if name not in known]
         if missing:
             found = await self._looked_up(event, known)

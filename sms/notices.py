@@ -19,7 +19,7 @@ from sms import metrics, opt_outs
 from sms.audit import audit
 from sms.errors import Refused
 from sms.messages import Status
-from sms.notice_facts import Event, Facts
+from sms.notice_facts import OURS, Event, Facts
 from sms.sender import Sender, Wish
 from sms.store import Store
 
@@ -59,6 +59,11 @@ class Notices:
         if told.duplicate:
             await self._report(client, event)
         return told
+
+    def ignored(self, event: Event) -> list[str]:
+        """What the event says that is not ours to know and its template does not read."""
+        read = self._names(event.type).keys() - {OURS}
+        return sorted(name for name in event.data.model_extra or () if name not in read)
 
     async def _told_before(self, client: str, event: Event) -> Told | None:
         """By its key, before the ledger is asked anything: a storm costs it nothing."""

@@ -74,7 +74,7 @@ def routes(text: TextService) -> list[Route]:
         except MissingData as missing:
             fault = FieldFault(field=f"data.{missing.field}", reason="the ledger does not know it either")
             raise Problem(422, "missing_data", errors=[fault]) from None
-        ignored = sorted(name[:40] for name in asked.data.model_extra or ())[:20]
+        ignored = [name[:40] for name in text.notices.ignored(event)[:20]]
         return Answer(202, EventAnswer(status=told.status, id=told.id, duplicate=told.duplicate, ignored=ignored))
 
     return [Route("POST", "/v1/events", "events", "Tell what happened", tell, {202: EventAnswer}, EventRequest)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hotline.database import open_database
 from hotline.text import TextService, open_text
 from sms.keys import SCOPES
 from sms.notice_data import TYPES
+from sms.params import Param
 from sms.settings import TextSettings
 from sms.tables import audit, message, opt_out
 
@@ -262,6 +264,22 @@ async def test_hostile_words_are_refused(house: House, what: str) -> None:
 async def test_what_nobody_reads_is_named(house: House) -> None:
     _, told = await house.post(type="deposit", account=EMPLOYEE, data={"ammount": "1.00", "operator": "x"})
     assert told["ignored"] == ["ammount", "operator"]
+
+
+async def test_the_account_is_the_ledgers_to_name(house: House) -> None:
+    _, told = await house.post(type="deposit", account=EMPLOYEE, data={"tail": "9999"})
+    (claimed,) = await house.text.outbox.claim(["notice"], 9, 30)
+    assert told["ignored"] == ["tail"] and "尾号0001" in claimed.text
+
+
+async def test_what_the_centre_added_to_its_template_is_read(house: House) -> None:
+    template = house.text.templates["settled"]
+    asked = {**template.params, "branch": Param("org")}
+    longer = replace(template, text=f"{template.text}网点：{{branch}}。", params=asked)
+    house.text.sender.templates = {"settled": longer}
+    _, told = await house.post(type="settled", account=EMPLOYEE, data={"branch": "京口管理部", "operator": "x"})
+    (claimed,) = await house.text.outbox.claim(["notice"], 9, 30)
+    assert told["ignored"] == ["operator"] and claimed.text.endswith("网点：京口管理部。")
 
 
 async def test_a_key_without_the_scope_stays_out(house: House) -> None:
