@@ -33,18 +33,26 @@ EventType = Literal[
 TYPES: tuple[EventType, ...] = get_args(EventType)
 
 
-def _day(value: object) -> object:
+def _day(value: object) -> str:
     """Dates as core systems write them: 20260302, or with a time behind."""
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ].*)?", value, re.ASCII)):
-        return "-".join(found.groups())
+    found = re.fullmatch(rf"({_YEAR})-?(\d\d)-?(\d\d)(?:[T ].*)?", str(value)[:40], re.ASCII)
+    if not found:
+        raise ValueError("write a day as 2026-03-02")
+    return "-".join(found.groups())
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("yes and no are no numbers")
     return value
 
 
-Money = Annotated[Decimal, Field(ge=0, max_digits=11, decimal_places=2, examples=["1200.00"])]
+_YEAR = r"(?:19[7-9]|2[01]\d)\d"  # core systems write no date as the year 1 or 0000
+Money = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=11, decimal_places=2, examples=["1200.00"])]
 Amount = Annotated[Money, Field(gt=0)]  # nobody is written to about nothing
 Day = Annotated[Date, BeforeValidator(_day)]
-Month = Annotated[str, Field(pattern=r"^\d{4}-?(0[1-9]|1[0-2])$", examples=["2026-03"])]
-Count = Annotated[int, Field(ge=1, le=9999)]
+Month = Annotated[str, Field(pattern=rf"^{_YEAR}-?(0[1-9]|1[0-2])$", examples=["2026-03"])]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=9999)]
 What = Annotated[str, Field(min_length=1, max_length=30, examples=["手机号码"])]
 Contract = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{4,32}$", description="only its last 4 characters are texted")]
 

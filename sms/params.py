@@ -145,7 +145,7 @@ def _decimal(value: Value) -> str:
     if not found:
         raise BadParam("not a number of at most two places")
     sign, yuan, rest = found.groups("")
-    return f"{sign}{yuan}.{rest:0<2}"
+    return f"{sign if (yuan + rest).strip('0') else ''}{yuan}.{rest:0<2}"
 
 
 _DECIMAL = re.compile(r"(-?)0*(\d{1,9})(?:\.(\d{1,2})0*)?", re.ASCII)
