@@ -40,6 +40,7 @@ TRY_LATER: Mapping[int, float] = {  # command_status -> seconds; nothing was tak
     0x14: 5,  # ESME_RMSGQFUL
     0x58: 1,  # ESME_RTHROTTLED
     0x08: 5,  # ESME_RSYSERR
+    0x04: 5,  # ESME_RINVBNDSTS: the centre has forgotten the bind
 }
 PART_TRIES = 5  # for the second and later parts of a text, which cannot go elsewhere any more
 STATUSES: Mapping[str, Status] = {

@@ -186,6 +186,7 @@ ANSWERS = [
     (0x58, TryLater),  # ESME_RTHROTTLED
     (0x14, TryLater),  # ESME_RMSGQFUL
     (0x08, TryLater),  # ESME_RSYSERR
+    (0x04, TryLater),  # ESME_RINVBNDSTS
     (0x0B, Refused),  # ESME_RINVDSTADR
     (0x0A, Refused),  # ESME_RINVSRCADR
     (0x01, Refused),  # ESME_RINVMSGLEN
