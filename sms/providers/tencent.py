@@ -37,18 +37,23 @@ MOST_PULLS = 20  # a turn; the rest waits for the next one
 TakeItems = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
 TRY_LATER: Mapping[str, float] = {  # nothing was taken; seconds until it is worth another try here
+    "LimitExceeded": 3600,  # the application's day, the number's hour, and whatever is not told apart here
     "LimitExceeded.PhoneNumberThirtySecondLimit": 30,
-    "LimitExceeded.PhoneNumberOneHourLimit": 3600,
     "LimitExceeded.PhoneNumberDailyLimit": 6 * 3600,
     "LimitExceeded.PhoneNumberSameContentDailyLimit": 6 * 3600,
     "LimitExceeded.DeliveryFrequencyLimit": 30,
-    "LimitExceeded.DailyLimit": 3600,
     "RequestLimitExceeded": 1,
     "FailedOperation.InsufficientBalanceInSmsPackage": 300,
     "UnauthorizedOperation.SerivceSuspendDueToArrears": 300,  # spelt so by the vendor
     "UnauthorizedOperation.ServiceSuspendDueToArrears": 300,
 }
-OURS_TO_MEND = ("AuthFailure", "UnauthorizedOperation")  # keys and rights: another provider may take it meanwhile
+OURS_TO_MEND = (  # keys and rights: another provider may take it meanwhile
+    "AuthFailure",
+    "UnauthorizedOperation",
+    "IpInBlacklist",
+    "IpNotInWhitelist",
+)
+NOT_SURE = ("InternalError", "ServiceUnavailable")  # nobody says whether it was taken
 
 
 class TencentSettings(ProviderSettings):
@@ -186,11 +191,12 @@ def _response(reply: Reply) -> dict[str, Any]:
 
 def _fault(code: str) -> Refused | TryLater | OutcomeUnknown:
     code = code[:64]
-    if code in TRY_LATER:
-        return TryLater(code, TRY_LATER[code])
-    if code.startswith(OURS_TO_MEND):
+    family = code.partition(".")[0]
+    if wait := TRY_LATER.get(code) or TRY_LATER.get(family):
+        return TryLater(code, wait)
+    if family in OURS_TO_MEND:
         return TryLater(code, 300)
-    if not code or code.startswith("InternalError"):
+    if not code or family in NOT_SURE:
         return OutcomeUnknown(code or "no_code")
     return Refused(code)
 
