@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import random
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
@@ -217,14 +217,16 @@ class Ids:
     """The ids of answers, found again in receipts that write them in another base.
 
     Many centres answer a submit with a hexadecimal id and write it in decimal in the receipt, or the other way round.
-    Unless it is configured, the form is learnt from the first receipt of an id that was handed out lately.
+    Unless it is configured, the form is the one of most receipts that, of the ids handed out lately, can mean one only:
+    where ids are counted from 1, "1000" may be another text's in another base.
     """
 
     MOST = 50_000
 
     def __init__(self, form: IdForm | None) -> None:
-        self.form = form
+        self.form: IdForm = form or "same"
         self._learns = form is None
+        self._seen: Counter[IdForm] = Counter()
         self._lately: OrderedDict[str, None] = OrderedDict()
 
     def accepted(self, id: str) -> str:
@@ -238,12 +240,17 @@ class Ids:
 
     def receipted(self, id: str) -> str:
         """The kept id that a receipt's `id` means."""
-        forms = {"same": _canonical(id), "decimal": _rebased(id, 10, "x"), "hex": _rebased(id, 16, "d")}
-        if self._learns and forms[self.form or "same"] not in self._lately:
+        forms: dict[IdForm, str] = {
+            "same": _canonical(id),
+            "decimal": _rebased(id, 10, "x"),
+            "hex": _rebased(id, 16, "d"),
+        }
+        if self._learns:
             known = [form for form, kept in forms.items() if kept in self._lately]
-            self.form = known[0] if known else self.form  # type: ignore[assignment]
-        self._lately.pop(forms[self.form or "same"], None)
-        return forms[self.form or "same"] or forms["same"]
+            if len(known) == 1:
+                self._seen[known[0]] += 1
+                self.form = self._seen.most_common(1)[0][0]
+        return forms[self.form] or forms["same"]
 
 
 def _canonical(id: str) -> str:

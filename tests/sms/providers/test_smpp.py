@@ -337,6 +337,26 @@ def test_the_form_of_ids_once_learnt_serves_older_ones() -> None:
     assert ids.receipted("160") == "a0", "handed out before a restart"
 
 
+def test_a_second_receipt_of_a_text_is_the_same_text() -> None:
+    """ENROUTE, then DELIVRD; with ids counted from 1, `1000` in hexadecimal is another text's `4096`."""
+    ids = Ids(None)
+    for number in range(1, 5000):
+        ids.accepted(str(number))
+    assert [ids.receipted("1000"), ids.receipted("1000")] == ["1000", "1000"]
+    assert ids.receipted("1001") == "1001"
+
+
+def test_one_receipt_read_wrongly_is_outvoted() -> None:
+    """After a restart a late `1000`, which only this process's `4096` explains, is soon known for a chance."""
+    ids = Ids(None)
+    for number in range(4000, 4200):
+        ids.accepted(str(number))
+    ids.receipted("1000")
+    for number in range(4000, 4002):
+        ids.receipted(str(number))
+    assert ids.receipted("4002") == "4002"
+
+
 @pytest.mark.parametrize(
     "form, answered, told", [("same", "00AB", "ab"), ("decimal", "1F", "31"), ("hex", "31", "1F"), ("hex", "zz", "zz")]
 )
