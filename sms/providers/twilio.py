@@ -150,7 +150,10 @@ class Twilio(Provider):
         json = posted.headers.get("Content-Type", "").startswith("application/json")
         if json and "bodySHA256" not in parse_qs(urlsplit(posted.url).query):
             raise Forged("the body is not signed")
-        form = MultiDict(parse_qsl(body, keep_blank_values=True, max_num_fields=200)) if not json else MultiDict()
+        try:
+            form = MultiDict(parse_qsl(body, keep_blank_values=True, max_num_fields=200) if not json else ())
+        except ValueError:
+            raise Garbled("too many fields") from None
         if not signature or not self._validator.validate(posted.url, body if json else form, signature, algorithm):
             raise Forged("signature")
         return form

@@ -218,6 +218,8 @@ async def test_garbled_webhooks(session: aiohttp.ClientSession, fields: dict[str
         _twilio(session).parse_inbound(_form(fields))
     with pytest.raises(Garbled):
         _twilio(session).parse_receipt(_changed(_form(FORM), body=b"\xff\xfe"))
+    with pytest.raises(Garbled):
+        _twilio(session).parse_receipt(_changed(_form(FORM), body=b"a=1&" * 200 + b"a=1"))
 
 
 def test_settings_tell_every_fault_at_once() -> None:
