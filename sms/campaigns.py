@@ -88,7 +88,8 @@ class Campaigns:
     ) -> str:
         """Check a file while it comes in; its id once it is `ready`. Raises `Refused` for a file that makes no sense.
 
-        An interrupted upload (`data` raises) is `broken`, and raises on.
+        An interrupted upload (`data` raises) is `broken`, and raises on. One that was cancelled meanwhile, or has taken
+        too long, is `Refused` with `wrong_state`.
         """
         template = self.sender.template(template_id)
         if template.lane == "code":
@@ -98,13 +99,10 @@ class Campaigns:
         preflight = Preflight(self.store, self.sender, template, kind)
         try:
             await self._take_in(id, preflight, data)
+            await self._ready(id, preflight.report, template)
         except BaseException:
             await self._broken(id)
             raise
-        report = preflight.report
-        rate = sum(gate.rate_for("campaign") for gate in self.router.gates.values())
-        report.finished_at = finished_at(self.clock(), report.good, rate, template.quiet, self.day).isoformat()
-        await self._set(id, status="ready", report=json.dumps(asdict(report)))
         return id
 
     async def _open(self, id: str, client: str, name: str, template: Template) -> None:
@@ -136,19 +134,23 @@ class Campaigns:
         ]
         if rows:
             async with self.store.write() as connection:
+                if not await _checked(connection, id, status="checking"):
+                    raise Refused("wrong_state")
                 await connection.execute(insert(campaign_chunk), rows)
         return n + len(chunks)
 
-    async def _set(self, id: str, **columns: Any) -> None:
+    async def _ready(self, id: str, report: Report, template: Template) -> None:
+        rate = sum(gate.rate_for("campaign") for gate in self.router.gates.values())
+        report.finished_at = finished_at(self.clock(), report.good, rate, template.quiet, self.day).isoformat()
         async with self.store.write() as connection:
-            await connection.execute(update(campaign).where(campaign.c.id == id).values(**columns))
+            if not await _checked(connection, id, status="ready", report=json.dumps(asdict(report))):
+                raise Refused("wrong_state")
 
     async def _broken(self, id: str) -> None:
         """Nobody will go on with it: what has arrived is forgotten."""
         async with self.store.write() as connection:
-            await connection.execute(delete(campaign_chunk).where(campaign_chunk.c.campaign == id))
-            broken = update(campaign).where(campaign.c.id == id, campaign.c.status == "checking")
-            await connection.execute(broken.values(status="broken", ended_at=self.clock()))
+            if await _checked(connection, id, status="broken", ended_at=self.clock()):
+                await connection.execute(delete(campaign_chunk).where(campaign_chunk.c.campaign == id))
 
     async def move(self, client: str, id: str, act: str) -> State:
         """start, pause, resume or cancel. Raises `Refused` with `not_found`, or `wrong_state`."""
@@ -248,8 +250,10 @@ class Campaigns:
         async with self.store.read() as connection:
             ended = (await connection.execute(select(campaign.c.id).where(*done))).scalars().all()
             broken = (await connection.execute(select(campaign.c.id).where(*stale))).scalars().all()
-        for id in ended:
-            await self._set(id, status="done", ended_at=self.clock())
+        if ended:
+            now_done = update(campaign).where(campaign.c.id.in_(ended), campaign.c.status == "running")
+            async with self.store.write() as connection:
+                await connection.execute(now_done.values(status="done", ended_at=self.clock()))
         for id in broken:
             await self._broken(id)
 
@@ -303,6 +307,12 @@ class Campaigns:
             if not rows:
                 return
             last = rows[-1].n
+
+
+async def _checked(connection: AsyncConnection, id: str, **columns: Any) -> bool:
+    """A step of an upload; False when somebody has ended it meanwhile. Whoever wants to end it waits for the step."""
+    step = update(campaign).where(campaign.c.id == id, campaign.c.status == "checking").values(**columns)
+    return (await connection.execute(step.returning(campaign.c.id))).first() is not None
 
 
 # Made once: building a statement costs more than running it.

@@ -104,7 +104,7 @@ def routes(text: TextService) -> list[Route]:
     return [
         Route(
             "POST", "/v1/campaigns", "campaigns", "Upload and check a list of recipients", upload,
-            {202: CampaignAnswer}, upload=list(KINDS), query=CampaignQuery, problems=[415],
+            {202: CampaignAnswer}, upload=list(KINDS), query=CampaignQuery, problems=[409, 415],
         ),
         Route("GET", "/v1/campaigns/{id}", "campaigns", "Progress", look, {200: CampaignState}, problems=[404]),
         Route("GET", "/v1/campaigns/{id}/faults", "campaigns", "Bad rows", faults, {200: "text/csv"}, problems=[404]),

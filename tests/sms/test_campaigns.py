@@ -1,7 +1,8 @@
 """Campaigns over real HTTP on both engines: every sort of file, start to end, held, cancelled, cut in the middle."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -42,6 +43,18 @@ async def until_only(text: TextService, status: str) -> None:
         async with text.store.read() as connection:
             if (await connection.execute(select(campaign.c.status))).scalar_one_or_none() == status:
                 return
+        await asyncio.sleep(0.02)
+
+
+async def until_kept(text: TextService, rows: int) -> str:
+    """The id of the only campaign there is, once so many of its rows are kept."""
+    while True:
+        async with text.store.read() as connection:
+            kept = select(campaign_chunk.c.campaign, func.sum(campaign_chunk.c.rows)).group_by(
+                campaign_chunk.c.campaign
+            )
+            if (found := (await connection.execute(kept)).first()) and found[1] >= rows:
+                return str(found[0])
         await asyncio.sleep(0.02)
 
 
@@ -92,6 +105,32 @@ async def test_a_file_cut_in_the_middle_is_broken_and_sends_nothing(api: Caller,
     await until_only(text, "broken")
     async with text.store.read() as connection:
         assert (await connection.execute(select(func.count()).select_from(message))).scalar_one() == 0
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "broken"])
+async def test_an_upload_that_was_ended_meanwhile_is_told_so_and_sends_nothing(
+    api: Caller, text: TextService, ended: str
+) -> None:
+    more = asyncio.Event()
+
+    async def data() -> AsyncIterator[bytes]:
+        yield table(numbers(CHUNK * 12))
+        await more.wait()
+        yield b"\n" + b"\n".join(f"{phone},x".encode() for phone in numbers(100, 5000))
+
+    uploading = asyncio.create_task(upload(api, data(), query="template=policy_notice&start=true"))
+    id = await until_kept(text, CHUNK * 10)
+    if ended == "cancelled":
+        assert (await api.post(f"/v1/campaigns/{id}/cancel"))[0] == 202
+    else:
+        clock = text.campaigns.clock
+        text.campaigns.clock = lambda: clock() + timedelta(hours=7)
+        await until_only(text, "broken")
+    more.set()
+    status, problem = await uploading
+    assert (status, problem["type"].split(":")[-1]) == (409, "wrong_state")
+    state = (await api.get(f"/v1/campaigns/{id}"))[1]
+    assert (state["status"], state["statuses"], state["waiting"]) == (ended, {}, 0)
 
 
 async def test_opted_out_people_are_left_out(api: Caller, text: TextService) -> None:
