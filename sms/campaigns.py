@@ -205,7 +205,11 @@ class Campaigns:
             chunk = (await connection.execute(_NEXT_CHUNK)).first()
             if chunk is None:
                 return False
-            messages = self._messages(chunk)
+            try:
+                messages = self._messages(chunk)
+            except Exception as fault:  # of this campaign, which a person must look at: the others go on
+                await self._stop(connection, chunk, fault.reason if isinstance(fault, Refused) else type(fault).__name__)
+                return True
             await self.sender.outbox.add_within(connection, messages)
             spent = update(campaign_chunk).where(
                 campaign_chunk.c.campaign == chunk.campaign, campaign_chunk.c.n == chunk.n
@@ -236,6 +240,13 @@ class Campaigns:
             )
             for to, text, params, parts in json.loads(self.store.privacy.open(chunk.body))
         ]
+
+    async def _stop(self, connection: AsyncConnection, chunk: Any, reason: str) -> None:
+        log.error("campaigns.paused", campaign=chunk.campaign, reason=reason)
+        report = json.dumps(json.loads(chunk.report) | {"stopped": reason})
+        paused = update(campaign).where(campaign.c.id == chunk.campaign).values(status="paused", report=report)
+        await connection.execute(paused)
+        await self._hold(connection, chunk.campaign, "pause", self.clock())
 
     async def _finish(self) -> None:
         """Running campaigns with nothing left to send are done; uploads nobody goes on with are broken."""
@@ -331,7 +342,7 @@ _ENOUGH = Statement(
     by_key=True,
 )
 _NEXT_CHUNK = (
-    select(campaign_chunk, campaign.c.client, campaign.c.template)
+    select(campaign_chunk, campaign.c.client, campaign.c.template, campaign.c.report)
     .join(campaign, campaign.c.id == campaign_chunk.c.campaign)
     .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
     .order_by(campaign.c.started_at, campaign_chunk.c.n)

@@ -24,7 +24,10 @@ CHUNK = 40  # rows that move together; a few milliseconds of work, which is what
 
 @dataclass(slots=True)
 class Report:
-    """What the preflight found. `parts`: texts of 1, 2, ... parts; `cost` in fen; `faults`: how often each reason."""
+    """What the preflight found, and what only showed later.
+
+    `parts`: texts of 1, 2, ... parts; `cost` in fen; `faults`: how often each reason.
+    """
 
     rows: int = 0
     good: int = 0
@@ -37,6 +40,7 @@ class Report:
     ignored_columns: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     finished_at: str = ""  # if it started now
+    stopped: str = ""  # why it was paused by itself: `unknown_template`, or what else is wrong with what is left of it
 
     def add(self, chunk: "Chunk") -> None:
         self.rows += len(chunk.good) + len(chunk.faults)

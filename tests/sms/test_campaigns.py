@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from hotline.text import TextService
 from sms.preflight import CHUNK
@@ -131,6 +131,25 @@ async def test_an_upload_that_was_ended_meanwhile_is_told_so_and_sends_nothing(
     assert (status, problem["type"].split(":")[-1]) == (409, "wrong_state")
     state = (await api.get(f"/v1/campaigns/{id}"))[1]
     assert (state["status"], state["statuses"], state["waiting"]) == (ended, {}, 0)
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("template", "unknown_template"), ("body", "Unreadable")])
+async def test_one_that_cannot_go_on_is_paused_and_holds_nobody_up(
+    api: Caller, text: TextService, fault: str, reason: str
+) -> None:
+    _, first = await upload(api, table(numbers(CHUNK)))
+    _, second = await upload(api, table(numbers(CHUNK, 5000)))
+    async with text.store.write() as connection:
+        if fault == "template":
+            spoilt = update(campaign).where(campaign.c.id == first["id"]).values(template="gone")
+        else:
+            spoilt = update(campaign_chunk).where(campaign_chunk.c.campaign == first["id"]).values(body=b"x")
+        await connection.execute(spoilt)
+    for each in (first, second):
+        await api.post(f"/v1/campaigns/{each['id']}/start")
+    await until(api, second["id"], lambda state: state["status"] == "done")
+    state = (await api.get(f"/v1/campaigns/{first['id']}"))[1]
+    assert (state["status"], state["report"]["stopped"], state["waiting"]) == ("paused", reason, CHUNK)
 
 
 async def test_opted_out_people_are_left_out(api: Caller, text: TextService) -> None:
