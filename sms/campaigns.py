@@ -20,6 +20,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.statements import Statement
+from sms import holds
 from sms.errors import Refused
 from sms.messages import Message, Status, new_id
 from sms.preflight import CHUNK, Chunk, Preflight, Report
@@ -157,26 +158,24 @@ class Campaigns:
         to, since = _MOVES[act]
         now = self.clock()
         times = {"start": {"started_at": now}, "cancel": {"ended_at": now}}.get(act, {})
-        mine = (campaign.c.id == id, campaign.c.client == client)
         async with self.store.write() as connection:
-            moved = update(campaign).where(*mine, campaign.c.status.in_(since)).values(status=to, **times)
-            if (await connection.execute(moved.returning(campaign.c.id))).first() is None:
-                there = (await connection.execute(select(campaign.c.status).where(*mine))).scalar_one_or_none()
+            found = select(campaign.c.status).where(campaign.c.id == id, campaign.c.client == client).with_for_update()
+            there = (await connection.execute(found)).scalar_one_or_none()
+            if there not in since:
                 raise Refused(f"wrong_state: {there}" if there else "not_found")
+            await connection.execute(update(campaign).where(campaign.c.id == id).values(status=to, **times))
             await self._hold(connection, id, act, now)
         self._work.set()
         return to
 
     async def _hold(self, connection: AsyncConnection, id: str, act: str, now: datetime) -> None:
         """Apply a move to the messages that are in the outbox already."""
-        queued = update(message).where(message.c.campaign == id, message.c.status == "queued")
         if act == "pause":
-            await connection.execute(queued.values(due_at=None))
+            await holds.pause(connection, id)
         elif act == "resume":
-            await connection.execute(queued.values(due_at=now))
+            await holds.resume(connection, id, now)
         elif act == "cancel":
-            await connection.execute(queued.values(status="failed", reason="cancelled", due_at=None, done_at=now))
-            await connection.execute(update(campaign_chunk).where(campaign_chunk.c.campaign == id).values(body=None))
+            await holds.cancel(connection, id, now)
 
     async def feed(self) -> None:
         """Keep the outbox supplied, for ever; cancel to end. Any number of processes may feed."""
@@ -208,7 +207,9 @@ class Campaigns:
             try:
                 messages = self._messages(chunk)
             except Exception as fault:  # of this campaign, which a person must look at: the others go on
-                await self._stop(connection, chunk, fault.reason if isinstance(fault, Refused) else type(fault).__name__)
+                await self._stop(
+                    connection, chunk, fault.reason if isinstance(fault, Refused) else type(fault).__name__
+                )
                 return True
             await self.sender.outbox.add_within(connection, messages)
             spent = update(campaign_chunk).where(
@@ -246,7 +247,7 @@ class Campaigns:
         report = json.dumps(json.loads(chunk.report) | {"stopped": reason})
         paused = update(campaign).where(campaign.c.id == chunk.campaign).values(status="paused", report=report)
         await connection.execute(paused)
-        await self._hold(connection, chunk.campaign, "pause", self.clock())
+        await holds.pause(connection, chunk.campaign)
 
     async def _finish(self) -> None:
         """Running campaigns with nothing left to send are done; uploads nobody goes on with are broken."""
@@ -347,5 +348,7 @@ _NEXT_CHUNK = (
     .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
     .order_by(campaign.c.started_at, campaign_chunk.c.n)
     .limit(1)
-    .with_for_update(skip_locked=True)  # the campaign as well: a pause waits for the chunk, the next chunk for it
+    .with_for_update(
+        skip_locked=True, key_share=True
+    )  # the campaign as well: a pause waits for the chunk, the next chunk for it
 )

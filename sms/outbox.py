@@ -39,6 +39,7 @@ from fund.privacy import Unreadable, mask_number
 from fund.statements import Rows, Statement
 from sms.callbacks import Listeners
 from sms.group import GroupCommit
+from sms.holds import bounced
 from sms.messages import LANES, Lane, Message, Quiet, Status
 from sms.numbers import operator_of
 from sms.store import Clock, Store, utc_now
@@ -255,6 +256,7 @@ class Outbox:
         return [None] * len(outcomes)
 
     def _write_down(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> bool:
+        outcomes = bounced(connection, outcomes)
         _RECORD.run(connection, [_changes(each, now) for each in sorted(outcomes, key=lambda each: each.id)])
         parts = [row for each in outcomes if len(each.refs) > 1 for row in _part_rows(each)]
         if parts:

@@ -9,7 +9,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from hotline.text import TextService
+from sms import holds
+from sms.errors import TryLater
+from sms.messages import LANES, Message
+from sms.outbox import Outbox, Outcome
 from sms.preflight import CHUNK
+from sms.providers.base import Accepted, Outgoing
+from sms.store import Store
 from sms.tables import campaign, campaign_chunk, message, opt_out
 from tests.sms.test_api import Caller, api, text
 
@@ -90,6 +96,46 @@ async def test_paused_resumed_cancelled(api: Caller, text: TextService) -> None:
     state = (await api.get(path))[1]
     assert (state["status"], state["statuses"]) == ("cancelled", {"failed": 300})
     assert (await api.post(f"{path}/resume"))[0] == 409
+
+
+@pytest.mark.parametrize(("act", "fate"), [("pause", "queued"), ("cancel", "failed")])
+async def test_what_comes_back_from_the_wire_is_held_or_ended_with_the_rest(
+    api: Caller, text: TextService, monkeypatch: pytest.MonkeyPatch, act: str, fate: str
+) -> None:
+    answered = asyncio.Event()
+
+    async def throttled(_: Outgoing) -> Accepted:
+        await answered.wait()
+        raise TryLater("throttled", 0.01)
+
+    monkeypatch.setattr(text.providers["sandbox"], "send", throttled)
+    _, answer = await upload(api, table(numbers(CHUNK)), query="template=policy_notice&start=true")
+    await until(api, answer["id"], lambda state: state["statuses"].get("sending", 0) >= 10)
+    await api.post(f"/v1/campaigns/{answer['id']}/{act}")
+    answered.set()
+    state = await until(api, answer["id"], lambda state: "sending" not in state["statuses"])
+    async with text.store.read() as connection:
+        due = select(func.count()).where(message.c.due_at.is_not(None))
+        assert (state["statuses"], (await connection.execute(due)).scalar_one()) == ({fate: CHUNK}, 0)
+
+
+async def test_what_comes_back_while_a_pause_is_being_written_waits_for_it(store: Store, outbox: Outbox) -> None:
+    now = outbox.clock()
+    made = {"client": "hall", "name": "", "template": "t", "status": "running", "report": "{}", "created_at": now}
+    async with store.write() as connection:
+        await connection.execute(campaign.insert().values(id="c1", **made))
+    await outbox.add(Message(to="13900000001", text="您好", lane="campaign", campaign="c1"))
+    (claimed,) = await outbox.claim(LANES, 1, 30)
+    async with store.write() as connection:
+        await connection.execute(select(campaign.c.id).with_for_update())
+        await connection.execute(update(campaign).values(status="paused"))
+        await holds.pause(connection, "c1")
+        recording = asyncio.create_task(outbox.record(Outcome(claimed.id, "queued", due_at=now)))
+        await asyncio.sleep(0.2)
+    await recording
+    async with store.read() as connection:
+        row = (await connection.execute(select(message.c.status, message.c.due_at))).one()
+    assert tuple(row) == ("queued", None)
 
 
 async def test_a_file_cut_in_the_middle_is_broken_and_sends_nothing(api: Caller, text: TextService) -> None:
