@@ -154,28 +154,33 @@ class Campaigns:
                 await connection.execute(delete(campaign_chunk).where(campaign_chunk.c.campaign == id))
 
     async def move(self, client: str, id: str, act: str) -> State:
-        """start, pause, resume or cancel. Raises `Refused` with `not_found`, or `wrong_state`."""
+        """start, pause, resume or cancel.
+
+        Raises `Refused` with `not_found`, `wrong_state`, or `unknown_template` when what is left could not be sent.
+        """
         to, since = _MOVES[act]
         now = self.clock()
-        times = {"start": {"started_at": now}, "cancel": {"ended_at": now}}.get(act, {})
         async with self.store.write() as connection:
-            found = select(campaign.c.status).where(campaign.c.id == id, campaign.c.client == client).with_for_update()
-            there = (await connection.execute(found)).scalar_one_or_none()
-            if there not in since:
-                raise Refused(f"wrong_state: {there}" if there else "not_found")
-            await connection.execute(update(campaign).where(campaign.c.id == id).values(status=to, **times))
-            await self._hold(connection, id, act, now)
+            found = select(campaign).where(campaign.c.id == id, campaign.c.client == client).with_for_update()
+            row = (await connection.execute(found)).first()
+            if row is None or row.status not in since:
+                raise Refused(f"wrong_state: {row.status}" if row else "not_found")
+            await connection.execute(
+                update(campaign).where(campaign.c.id == id).values(status=to, **_marks(row, act, now))
+            )
+            await self._hold(connection, row, act, now)
         self._work.set()
         return to
 
-    async def _hold(self, connection: AsyncConnection, id: str, act: str, now: datetime) -> None:
+    async def _hold(self, connection: AsyncConnection, row: Any, act: str, now: datetime) -> None:
         """Apply a move to the messages that are in the outbox already."""
         if act == "pause":
-            await holds.pause(connection, id)
+            await holds.pause(connection, row.id)
         elif act == "resume":
-            await holds.resume(connection, id, now)
+            life = timedelta(seconds=self.sender.template(row.template).life_seconds)
+            await holds.resume(connection, row.id, now, life)
         elif act == "cancel":
-            await holds.cancel(connection, id, now)
+            await holds.cancel(connection, row.id, now)
 
     async def feed(self) -> None:
         """Keep the outbox supplied, for ever; cancel to end. Any number of processes may feed."""
@@ -319,6 +324,18 @@ class Campaigns:
             if not rows:
                 return
             last = rows[-1].n
+
+
+def _marks(row: Any, act: str, now: datetime) -> dict[str, Any]:
+    """What a campaign's row says after a move, besides its status."""
+    match act:
+        case "start":
+            return {"started_at": now}
+        case "resume":
+            return {"report": json.dumps(json.loads(row.report) | {"stopped": ""})}
+        case "cancel":
+            return {"ended_at": now}
+    return {}
 
 
 async def _checked(connection: AsyncConnection, id: str, **columns: Any) -> bool:

@@ -5,7 +5,7 @@ What is on the wire then finishes; what comes back from it untaken is treated li
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -22,9 +22,9 @@ async def pause(connection: AsyncConnection, id: str) -> None:
     await connection.execute(_queued(id).values(due_at=None))
 
 
-async def resume(connection: AsyncConnection, id: str, now: datetime) -> None:
-    """They go at once."""
-    await connection.execute(_queued(id).values(due_at=now))
+async def resume(connection: AsyncConnection, id: str, now: datetime, life: timedelta) -> None:
+    """They go at once, and have a whole life before them like the rows that are not messages yet."""
+    await connection.execute(_queued(id).values(due_at=now, expires_at=now + life))
 
 
 async def cancel(connection: AsyncConnection, id: str, now: datetime) -> None:

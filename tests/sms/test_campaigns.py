@@ -98,6 +98,20 @@ async def test_paused_resumed_cancelled(api: Caller, text: TextService) -> None:
     assert (await api.post(f"{path}/resume"))[0] == 409
 
 
+async def test_a_pause_does_not_count_against_the_life_of_a_text(api: Caller, text: TextService) -> None:
+    text.router.gates["sandbox"].close(3600)  # nothing leaves
+    _, answer = await upload(api, table(numbers(CHUNK)), query="template=policy_notice&start=true")
+    path = f"/v1/campaigns/{answer['id']}"
+    await until(api, answer["id"], lambda state: not state["waiting"])
+    await api.post(f"{path}/pause")
+    clock = text.outbox.clock
+    text.outbox.clock = text.campaigns.clock = lambda: clock() + timedelta(days=10)
+    assert (await api.post(f"{path}/resume"))[0] == 202
+    text.router.gates["sandbox"]._closed_until = 0.0
+    state = await until(api, answer["id"], lambda state: state["status"] == "done")
+    assert set(state["statuses"]) <= {"sent", "delivered"}
+
+
 @pytest.mark.parametrize(("act", "fate"), [("pause", "queued"), ("cancel", "failed")])
 async def test_what_comes_back_from_the_wire_is_held_or_ended_with_the_rest(
     api: Caller, text: TextService, monkeypatch: pytest.MonkeyPatch, act: str, fate: str
@@ -196,6 +210,14 @@ async def test_one_that_cannot_go_on_is_paused_and_holds_nobody_up(
     await until(api, second["id"], lambda state: state["status"] == "done")
     state = (await api.get(f"/v1/campaigns/{first['id']}"))[1]
     assert (state["status"], state["report"]["stopped"], state["waiting"]) == ("paused", reason, CHUNK)
+    if fault == "template":
+        status, problem = await api.post(f"/v1/campaigns/{first['id']}/resume")
+        assert (status, problem["type"].split(":")[-1]) == (422, "unknown_template")
+        async with text.store.write() as connection:
+            await connection.execute(update(campaign).values(template="policy_notice"))
+        await api.post(f"/v1/campaigns/{first['id']}/resume")
+        state = await until(api, first["id"], lambda state: state["status"] == "done")
+        assert state["report"]["stopped"] == ""
 
 
 async def test_opted_out_people_are_left_out(api: Caller, text: TextService) -> None:
