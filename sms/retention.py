@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
+from sms import holds
 from sms.store import Clock, Store, utc_now
 from sms.tables import audit, callback, campaign, campaign_chunk, inbound, inbound_part, message, reminder_run
 
@@ -20,6 +21,7 @@ async def remove_old(store: Store, keep_days: int, keep_text_days: int, clock: C
     """
     now = clock()
     weeks, months = now - timedelta(days=keep_text_days), now - timedelta(days=keep_days)
+    await _campaigns(store, now, weeks, months)
     at_rest = (message.c.due_at.is_(None), message.c.status != "sending", message.c.body != b"")
     codes = (message.c.lane == "code", message.c.expires_at < now - timedelta(hours=1), *at_rest)
     texts = (message.c.created_at < weeks, message.c.dead_at.is_(None), *at_rest)
@@ -32,7 +34,6 @@ async def remove_old(store: Store, keep_days: int, keep_text_days: int, clock: C
     async with store.write() as connection:
         await connection.execute(delete(inbound_part).where(inbound_part.c.received_at < now - timedelta(days=1)))
         await connection.execute(delete(reminder_run).where(reminder_run.c.day < months.date()))
-    await _campaigns(store, now, weeks, months)
     return touched
 
 
@@ -40,7 +41,9 @@ async def _campaigns(store: Store, now: datetime, weeks: datetime, months: datet
     forgotten = (campaign.c.status.in_(("ready", "paused", "checking")), campaign.c.created_at < weeks)
     over = select(campaign.c.id).where(campaign.c.status.in_(("broken", "cancelled")))
     async with store.write() as connection:
-        await connection.execute(update(campaign).where(*forgotten).values(status="cancelled", ended_at=now))
+        cancelled = update(campaign).where(*forgotten).values(status="cancelled", ended_at=now)
+        for id in (await connection.execute(cancelled.returning(campaign.c.id))).scalars().all():
+            await holds.cancel(connection, id, now)
         rows = update(campaign_chunk).where(campaign_chunk.c.campaign.in_(over), campaign_chunk.c.body.is_not(None))
         await connection.execute(rows.values(body=None))
         await connection.execute(delete(campaign).where(campaign.c.created_at < months))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
+from sms import holds
 from sms.audit import audit
 from sms.messages import LANES, Lane, Message
 from sms.outbox import Outbox, Outcome
@@ -87,3 +88,16 @@ async def test_campaigns_nobody_went_on_with(store: Store) -> None:
     assert (await kept())["c1"] == ("cancelled", False)
     await after(store, days=181)
     assert await kept() == {} and await count(store, campaign_chunk) == 0
+
+
+async def test_a_campaign_paused_for_good_is_cancelled_with_what_is_queued_of_it(store: Store) -> None:
+    made = {"client": "hall", "name": "", "template": "t", "report": "{}", "created_at": NOW}
+    async with store.write() as connection:
+        await connection.execute(insert(campaign).values(id="c1", status="paused", **made))
+    await Outbox(store, lambda: NOW).add(Message(to="13900000001", text="您好", lane="campaign", campaign="c1"))
+    async with store.write() as connection:
+        await holds.pause(connection, "c1")
+    await after(store, days=31)
+    async with store.read() as connection:
+        row = (await connection.execute(select(message.c.status, message.c.reason, message.c.body))).one()
+    assert tuple(row) == ("failed", "cancelled", b"")
