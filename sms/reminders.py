@@ -6,7 +6,7 @@ where it was. What is once is the message's key, so that a run may be repeated w
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -78,14 +78,18 @@ class Reminders:
         local = self._now().astimezone(CHINA)
         if self._at is None or self._ledger is None or local.time() < self._at:
             return
-        for kind in self.in_season():
-            if kind in self._kinds and (run := await self._claim(kind, local.date())):
+        for kind in KINDS:
+            if self._is_daily(kind) and (run := await self._claim(kind, local.date())):
                 await self._finish(run)
 
     def in_season(self) -> list[ReminderKind]:
         """What there is an occasion for today, whatever is set."""
         today = self._now().astimezone(CHINA).date()
         return [kind for kind in KINDS if REMINDERS[kind].in_season(today)]
+
+    def _is_daily(self, kind: ReminderKind) -> bool:
+        """Whether `tick` does it today."""
+        return self._at is not None and kind in self._kinds and kind in self.in_season()
 
     async def now(self, kind: ReminderKind) -> Counts:
         """Do a kind now, whatever the hour and the day, from the beginning. Raises `LedgerAway`."""
@@ -94,10 +98,14 @@ class Reminders:
         if run is None:
             raise Refused("reminders_under_way")
         try:
-            return (await self._follow(run)).counts
+            run = await self._follow(run)
         except LedgerAway:
             await self._let_go(run)
             raise
+        if self.speak is None and run.counts.no_phone and self._is_daily(kind):
+            async with self.store.write() as connection:  # to the service, which has the telephone for land lines
+                await self._save(connection, replace(run, after="", done_at=None), lease=False)
+        return run.counts
 
     async def dry(self, kind: ReminderKind) -> Counts:
         """What `now` would do, without doing it. Raises `LedgerAway`."""
@@ -128,7 +136,7 @@ class Reminders:
             row = (await connection.execute(select(reminder_run).where(*mine).with_for_update())).one()
             if (row.done_at and not again) or (row.lease_until and row.lease_until > now):
                 return None
-            begin = fresh | {"done_at": None} if again else {}
+            begin = fresh | {"done_at": None} if again or not row.after else {}
             change = update(reminder_run).where(*mine).values(**begin, lease_until=now + _LEASE)
             row = (await connection.execute(change.returning(*reminder_run.c))).one()
         return _run(row)

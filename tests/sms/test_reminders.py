@@ -265,6 +265,13 @@ async def test_who_has_a_land_line_is_called(store: Store, tmp_path: Path) -> No
     async with ledger.begin() as connection:
         await connection.execute(update(EMPLOYER).values(handler_phone="051185212579"))
     house = House(store, ledger)
+    silent = await house.process().now("behind")  # the command line, which has no telephone
+    assert silent.no_phone == silent.found > 0 and not called
+    service = house.process(kinds=frozenset({"behind"}))
+    service.speak = speak
+    await service.tick()
+    assert len(called) == silent.found and (await house.counts())["behind"].found == silent.found
+    called.clear()
     house.reminders.speak = speak
     first = await house.reminders.now("behind")
     again = await house.reminders.now("behind")
