@@ -43,6 +43,12 @@ def _last_month(day: date) -> str:
     return f"{day.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
+def _period(due: Value, day: date) -> str:
+    """The time until the next payment, not the calendar's month: the 31st and the 1st are neighbours."""
+    to_come = isinstance(due, date) and due > day - timedelta(days=28)
+    return f"{due}" if to_come else f"{day:%Y-%m}"  # past its last payment a loan has no other
+
+
 def _pick(**names: str) -> Callable[[Mapping[str, Value]], dict[str, Value]]:
     return lambda values: {name: values[field] for name, field in names.items()}
 
@@ -60,7 +66,7 @@ REMINDERS: Mapping[ReminderKind, Reminder] = {
         _every_day,
         lambda ledger, day, after: ledger.overdue(after),
         _pick(tail="tail", count="overdue_count", amount="overdue_amount"),
-        lambda values, day: f"{values['tail']} {day:%Y-%m} {values['overdue_count']}",
+        lambda values, day: f"{values['tail']} {_period(values['next_date'], day)} {values['overdue_count']}",
     ),
     "behind": Reminder(
         "employer_behind",

@@ -123,6 +123,20 @@ async def test_the_next_day_says_nothing_twice(house: House) -> None:
     assert {template for template, _ in fresh} <= {"repayment_due", "certificate_ending"}
 
 
+async def test_what_is_overdue_is_told_once_a_payment_and_not_again_when_the_month_turns(house: House) -> None:
+    house.now = datetime(2026, 2, 28, 2, 0, tzinfo=UTC)
+    first = await house.reminders.now("overdue")
+    house.now += timedelta(days=1)
+    assert ((await house.reminders.now("overdue")).queued, first.queued > 0) == (0, True)
+    once, month = REMINDERS["overdue"].once, timedelta(days=31)
+    owed = {"tail": "0004", "overdue_count": 2, "next_date": date(2026, 3, 20)}
+    paid_one = owed | {"next_date": date(2026, 4, 20)}
+    assert once(owed, date(2026, 3, 20)) != once(paid_one, date(2026, 3, 21))
+    over = owed | {"next_date": None}
+    for ended in (owed, over):
+        assert once(ended, date(2026, 5, 1)) != once(ended, date(2026, 5, 1) + month)
+
+
 async def test_a_first_that_was_missed_is_made_up_for(house: House) -> None:
     house.now = datetime(2026, 3, 7, 2, 0, tzinfo=UTC)
     await house.reminders.tick()
