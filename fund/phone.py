@@ -7,6 +7,7 @@ from phonenumbers import NumberParseException, PhoneNumberType
 
 HOME = "CN"
 _LETTER = re.compile("[A-Za-z]")  # the library reads them as the digits of a keypad: a stranger's number
+_NATIONWIDE = re.compile(r"[48]00\d{7}")  # as 12329 and 95588, dialled without a trunk prefix
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -34,8 +35,8 @@ def normalise(raw: str) -> str:
     if number.country_code != 86:
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     national = phonenumbers.national_significant_number(number)
-    short_code = len(national) <= 6  # 12329, 95588: dialled as they are, without a trunk prefix
-    return national if short_code or is_mobile(national) else "0" + national
+    as_it_is = len(national) <= 6 or _NATIONWIDE.fullmatch(national) or is_mobile(national)
+    return national if as_it_is else "0" + national
 
 
 def caller_number(raw: str) -> str:
