@@ -18,6 +18,7 @@ NACK, SUBMIT, DELIVER, UNBIND, BIND, ENQUIRE = 0x80000000, 0x04, 0x05, 0x06, 0x0
 OK, UNKNOWN_COMMAND, NOT_NOW, NEVER = 0x00, 0x03, 0x64, 0x65  # command_status
 NO_ANSWER_WANTED = frozenset({0x0B, 0x102})  # outbind, alert_notification
 VERSION = 0x34
+INTERNATIONAL = 1  # type of number: it begins with the country's code
 LAST_NUMBER = 0x7FFFFFFF
 LONGEST = 70_000  # bytes of a unit: the header, 64 KB of a message_payload, and the rest
 ENQUIRE_SECONDS = 30.0  # of silence, then the other side is asked whether it is there
@@ -35,7 +36,7 @@ class Delivery:
     """A deliver_sm: a text from a telephone, or a receipt. `answer` it when it is safe."""
 
     sequence: int
-    source: str
+    source: str  # with a + when it is said to be international
     destination: str
     esm_class: int
     data_coding: int
@@ -207,7 +208,10 @@ def submit_sm(
 def delivery(number: int, body: bytes) -> Delivery:
     """The unit in the body of a deliver_sm. Raises `IndexError`, `ValueError`, `struct.error` when it is cut short."""
     at = body.index(0) + 3  # service_type, and the kind of the source's number
+    international = body[at - 2] == INTERNATIONAL
     source, at = _word_at(body, at)
+    if international and source[:1].isdigit():
+        source = f"+{source}"  # 13105550123 is Los Angeles then, and somebody's mobile at home otherwise
     destination, at = _word_at(body, at + 2)
     esm_class, at = body[at], at + 3  # and protocol_id, priority_flag
     at = body.index(0, body.index(0, at) + 1) + 1  # schedule_delivery_time, validity_period

@@ -150,7 +150,7 @@ async def test_a_delivery_is_answered_by_whoever_took_it(bound: tuple[Link, Far]
     await far.say(unit(DELIVER, 11, RECEIPT), unit(ENQUIRE, 12))
     assert (await far.heard())[0] == ENQUIRE | ANSWER, "nobody has taken it yet"
     news = await link.news.get()
-    assert (news.source, news.destination, news.esm_class, news.data_coding) == ("8613900000001", "12329", 4, 8)
+    assert (news.source, news.destination, news.esm_class, news.data_coding) == ("+8613900000001", "12329", 4, 8)
     assert (news.content, news.fields) == (b"id:A", {0x1E: b"A\0", 0x427: b"\2"})
     link.answer(news)
     assert await far.heard() == (DELIVER | ANSWER, OK, 11, b"\0")
@@ -230,3 +230,19 @@ async def test_a_goodbye_cut_short_ends_the_link_as_well(bound: tuple[Link, Far]
 def test_no_delivery_makes_anything_but_a_fault_that_is_known(noise: bytes, kept: int) -> None:
     with contextlib.suppress(IndexError, ValueError, smpp_link.struct.error):
         delivery(1, RECEIPT[:kept] + noise)
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "source"),
+    [
+        (1, b"13105550123", "+13105550123"),  # Los Angeles
+        (1, b"+8613900000001", "+8613900000001"),
+        (1, b"", ""),
+        (0, b"13105550123", "13105550123"),  # a mobile at home
+        (2, b"13900000001", "13900000001"),
+        (5, b"CHINA", "CHINA"),
+    ],
+)
+def test_numbers_that_are_said_to_be_international(kind: int, written: bytes, source: str) -> None:
+    body = RECEIPT.replace(b"\x01\x018613900000001", bytes((kind, 1)) + written, 1)
+    assert delivery(1, body).source == source
