@@ -60,6 +60,7 @@ STATES: Mapping[int, str] = {  # the TLV message_state, for receipts without tex
     8: "REJECTD",
 }
 TLV_RECEIPTED_ID, TLV_STATE, TLV_PAYLOAD = 0x001E, 0x0427, 0x0424
+TLV_REFERENCE, TLV_PARTS, TLV_PART = 0x020C, 0x020E, 0x020F
 IdForm = Literal[
     "same",  # receipts repeat the id of the answer
     "decimal",  # the answer's id is hexadecimal, the receipt's decimal
@@ -308,7 +309,7 @@ def _from_septets(content: bytes) -> str:
 
 def _inbound(each: Delivery) -> Inbound:
     content = _content(each)
-    reference, parts, part = "", 1, 1
+    reference, parts, part = _in_fields(each.fields)
     if each.esm_class & 0x40 and content:
         header, content = content[1 : 1 + content[0]], content[1 + content[0] :]
         reference, parts, part = _concatenation(header)
@@ -329,6 +330,12 @@ def _concatenation(header: bytes) -> tuple[str, int, int]:
                 return bytes(reference).hex(), parts, part
         at += 2 + size
     return "", 1, 1
+
+
+def _in_fields(fields: Mapping[int, bytes]) -> tuple[str, int, int]:
+    """The same where the centre took the header off and tells it in fields of its own."""
+    parts, part = (int.from_bytes(fields.get(tag, b"")[:1]) for tag in (TLV_PARTS, TLV_PART))
+    return (fields.get(TLV_REFERENCE, b"").hex(), parts, part) if 1 <= part <= parts else ("", 1, 1)
 
 
 def _content(each: Delivery) -> bytes:

@@ -398,6 +398,16 @@ async def test_parts_of_a_long_text_say_where_they_belong(centre: Centre, bind: 
     assert isinstance(cut, Inbound) and cut.parts == 1
 
 
+async def test_parts_that_say_it_in_fields(centre: Centre, bind: Bind, news: News) -> None:
+    await bind()
+    for part, parts in ((2, 3), (4, 3), (0, 0)):
+        tlvs = [smpp34.Tlv(0x020C, b"\x01\x07"), smpp34.Tlv(0x020E, bytes([parts])), smpp34.Tlv(0x020F, bytes([part]))]
+        await _delivered(centre, "额".encode("utf-16-be"), data_coding=8, tlvs=tlvs)
+    second, *nonsense = [await news.queue.get() for _ in range(3)]
+    assert second == Inbound("8613900000001", "额", to="12329", part=2, parts=3, group="8613900000001/12329/0107/3")
+    assert nonsense == [Inbound("8613900000001", "额", to="12329")] * 2
+
+
 async def test_news_wait_for_a_database_that_is_away(centre: Centre) -> None:
     tries: list[int] = []
     done = asyncio.Event()
