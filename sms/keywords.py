@@ -22,7 +22,6 @@ LONGEST_SENTENCE = 40  # plain characters in which a keyword is looked for
 _MONTH_IN_SENTENCE = re.compile(
     r"(20\d\d年?)?(1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月|20\d{4}|上+个?月|[本这]个?月", re.ASCII
 )
-_ARGUED: tuple[Deed, ...] = ("turn_off", "turn_on", "work_order")
 _KINDS: tuple[Deed, ...] = ("turn_off", "turn_on")
 
 
@@ -121,7 +120,8 @@ class Table:
         return None if found.keyword.do in _KINDS else found
 
     def _in_sentence(self, text: str, today: date) -> Found | None:
-        """The one keyword whose characters stand in a sentence. Nobody is opted out by a sentence that says not to."""
+        """The one keyword whose characters stand in a sentence. Nothing is done for a sentence: it may say not to
+        (`我不想退订`, `不用回电了`)."""
         if len(text) > LONGEST_SENTENCE:
             return None
         inside = [word for word in self._words if len(word) > 1 and not word.isascii() and word in text]
@@ -130,7 +130,7 @@ class Table:
         if len(names) != 1:
             return None
         found = self._found(names.pop(), self._month_of(text, longest, today))
-        return None if found.keyword.do in _ARGUED else found
+        return None if found.keyword.do else found
 
     def _month_of(self, text: str, words: Iterable[str], today: date) -> str:
         for word in words:

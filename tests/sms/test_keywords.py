@@ -64,6 +64,9 @@ FOUND = [
     ("贷款明细", "repayments", ""),
     ("单位缴存", "employer", ""),
     ("转人工", "person", ""),
+    ("我想找人工客服", "person", ""),
+    ("请给我回个电话，谢谢", "person", ""),
+    ("打电话给我", "person", ""),
     ("工单W20260302-0001", "order", "w202603020001"),
     ("工单", "order", ""),
     ("T", "stop", ""),
@@ -92,9 +95,14 @@ def test_found(table: Table, text: str, name: str, rest: str) -> None:
     assert found and (found.name, found.rest) == (name, rest)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "今天天气不错", "我不想退订", "不要开通任何东西", "余额和贷款和网点", "99", "TD1", "长" * 300 + "余额"]
-)
+NOT_FOUND = [
+    "", "今天天气不错", "我不想退订", "不要开通任何东西", "余额和贷款和网点", "99", "TD1", "长" * 300 + "余额",
+    "不用回电了，谢谢", "不要人工", "别打电话给我", "已经有客服给我回过电话了", "尊敬的客户，如有疑问请联系客服",
+    "本机已停用，请勿拨打电话", "电话改成13900000009",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOT_FOUND)
 def test_not_found(table: Table, text: str) -> None:
     assert table.find(plain(text), TODAY) is None
 
