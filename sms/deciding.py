@@ -14,7 +14,7 @@ from fund.fields import Value
 from sms.keyword_file import KeywordWritten
 from sms.keywords import Found, Table
 from sms.opt_outs import ALL
-from sms.plain import month_in, plain
+from sms.plain import MOST, month_in, plain
 
 WRONG_ANSWERS = 2  # to an open question; then it is closed
 _UNKNOWN = ("reply_unknown", "reply_did_you_mean")
@@ -24,6 +24,7 @@ _AUTOMATIC = re.compile(
     r"(?i)^\s*【|自动(回复|应答)|自動(回覆|應答)|请勿(直接)?回复|机器人|out of office|auto.?(reply|respon)|"
     r"正在(开会|开车|驾驶|忙)|稍后(再)?(联系|回复|给[您你])|不方便(接听|接电话)"
 )
+_BETWEEN_CLAUSES = re.compile(r"[，。！？；,.!?;\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +97,32 @@ def decide(table: Table, peer: Peer, text: str, now: datetime) -> Act:
     local, words = now.astimezone(CHINA), plain(text)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     limits = table.file.limits
-    if _AUTOMATIC.search(text):
+    closes = peer.session is not None and table.closes(words)
+    declined = None if closes else _declined(table, text, local.date())
+    if _AUTOMATIC.search(text) and not declined:
         return _unknown(table, peer, "", midnight, most=1)
-    found = table.find(words, local.date())
+    found = None if closes else declined or table.find(words, local.date())
     lately = sum(at >= now - timedelta(minutes=10) for _, at in peer.sent)
     if lately >= limits.replies_in_ten_minutes or len(peer.sent) >= limits.replies_a_day:
         switch = _switch(table, peer, found) if found else None
         return replace(switch, quietly=True) if switch else Silence("too_many")
+    if closes:
+        return Tell("reply_closed")
     if peer.session and (act := _continued(table, peer.session, words, found, local.date())):
         return _within_limit(table, peer, act, midnight)
     if found:
         return _within_limit(table, peer, _act(table, peer, found, local.date()), midnight)
     return _unknown(table, peer, words, midnight, most=limits.unknown_a_day)
+
+
+def _declined(table: Table, text: str, today: date) -> Found | None:
+    """What turns texts off, be it one clause among others: `我不方便接电话，请退订`. Who wants to be left alone, is."""
+    clauses = [each for each in map(plain, _BETWEEN_CLAUSES.split(text[:MOST])) if len(each) > 1]
+    unclear = {each for each in clauses if table.closes(each)}  # a `取消` among other words may cancel anything
+    for each in [plain(text), *(clause for clause in clauses if clause not in unclear)]:
+        if (found := table.find(each, today)) and found.keyword.do == "turn_off":
+            return found
+    return None
 
 
 def _act(table: Table, peer: Peer, found: Found, today: date) -> Act:

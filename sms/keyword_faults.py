@@ -12,8 +12,8 @@ from sms.templates import Templates
 # The answers that need no keyword: what they must be called in `prompts/sms.yaml`.
 ANSWERS = (
     "reply_unknown", "reply_did_you_mean", "reply_bind_first", "reply_not_employer", "reply_which_month",
-    "reply_which_account", "reply_bad_choice", "reply_bad_month", "reply_no_records", "reply_away", "reply_limit",
-    "reply_person", "reply_work_order", "callback_confirmed", "opt_out_confirm", "opt_in_confirm",
+    "reply_which_account", "reply_bad_choice", "reply_bad_month", "reply_closed", "reply_no_records", "reply_away",
+    "reply_limit", "reply_person", "reply_work_order", "callback_confirmed", "opt_out_confirm", "opt_in_confirm",
 )  # fmt: skip
 
 

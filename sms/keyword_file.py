@@ -118,6 +118,7 @@ class File(_Strict):
     wait: Minutes = 10
     limits: Limits = Limits()
     courtesy: list[Word] = []
+    close: list[Word] = []
     kinds: dict[Kind, KindWritten]
     keywords: Annotated[dict[Name, KeywordWritten], Field(min_length=1)]
     menu: dict[Annotated[str, Field(pattern=r"^[0-9]{1,2}$")], str] = {}

@@ -70,6 +70,10 @@ class Table:
             return None
         return next(iter(narrower or named), None)
 
+    def closes(self, text: str) -> bool:
+        """Whether a plain text wants no answer any more to what it asked."""
+        return not {plain(word) for word in self.file.close}.isdisjoint(self._ever_barer(text))
+
     def nearest(self, text: str) -> KeywordWritten | None:
         """The keyword somebody may have meant."""
         if not 2 <= len(text) <= 12:
@@ -105,6 +109,8 @@ class Table:
 
     def _takes(self, name: str, rest: str, today: date) -> bool:
         keyword = self.file.keywords[name]
+        if self._words.get(rest) == name and keyword.do in _KINDS:  # `TD退订`
+            return True
         if keyword.report == "details":
             return month_in(rest, today) is not None
         if keyword.do == "work_order":

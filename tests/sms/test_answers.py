@@ -177,6 +177,30 @@ async def test_opting_out_is_confirmed_once_and_always_done() -> None:
     assert (await answered("余额", busy)).why == "too_many"
 
 
+DECLINED = [
+    ("【TD】", {"policy"}), ("【R】", {"policy"}), ("我不方便接电话，请退订", {"policy"}), ("TD退订", {"policy"}),
+    ("烦死了，不要再发了！", {"policy"}), ("查询余额，退订贷款", {"loan"}), ("退订所有短信", {ALL}), ("退订公积金", {ALL}),
+    ("退订贷款提醒", {"loan"}), ("退订政策宣传", {"policy"}), ("STOP ALL", {ALL}),
+    ("我不想退订", set()), ("不，不要退订。", set()), ("我的预约，取消", set()), ("短信里说回复TD退订，是真的吗？", set()),
+    ("【自动回复】我正在开会，稍后联系您", set()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, off", DECLINED)
+async def test_who_wants_to_be_left_alone_is(text: str, off: set[str]) -> None:
+    assert (await answered(text, Peer(PHONE, last_kind="policy"))).off == off
+
+
+async def test_cancelling_a_question_turns_nothing_off() -> None:
+    asked = Peer(PHONE, session=Session("month", "details", ("321000000",)))
+    closed = await answered("取消吧", asked)
+    assert (closed.template, closed.session, closed.off) == ("reply_closed", None, set())
+    busy = replace(asked, sent=sent(*["reply_help"] * 9, ago=timedelta(minutes=1)))
+    assert (await answered("取消", busy)).off == set()
+    assert (await answered("退订", asked)).off == {ALL}
+    assert (await answered("取消", replace(asked, session=None))).off == {ALL}
+
+
 async def test_a_bare_td_is_about_the_last_notice() -> None:
     assert (await answered("R", Peer(PHONE, last_kind="policy"))).off == {"policy"}
     assert (await answered("T", Peer(PHONE))).off == {ALL}
