@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sms.providers.smpp import Smpp, SmppSettings
 from sms.providers.tencent import Tencent, TencentSettings
 from sms.routing import Router
 from sms.settings import TextSettings
+from sms.store import Store, utc_now
 from sms.tables import message
 from sms.unfiled import unfiled
 from sms.workers import Rules, Worker
@@ -44,6 +46,27 @@ async def test_a_stand_by_without_the_template_kills_no_text(outbox: Outbox) -> 
         row = (await connection.execute(message.select())).one()
     assert (row.status, row.dead_at) == ("queued", None)
     assert router.breakers["cloud", ""]._row == 0, "nothing is wrong with the cloud: filed texts still go there"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_text_that_no_provider_could_take_waits_to_be_filed_and_ends_by_its_expiry(store: Store) -> None:
+    now = utc_now()
+    outbox = Outbox(store, lambda: now)
+    async with aiohttp.ClientSession() as session:
+        router = Router(
+            {"cloud": Tencent("cloud", TencentSettings.model_validate(CLOUD), session)}, [], random.Random(1)
+        )
+        worker = Worker(LANES, outbox, router, Rules(None, 9, lambda *_: ""), random.Random(1))
+        await outbox.add(Message(to="13900000001", text="您好", expires_at=now + timedelta(hours=2)))
+        rows = []
+        for _ in range(120):
+            await worker._turn()
+            await asyncio.gather(*worker._busy)
+            async with store.read() as connection:
+                rows.append((await connection.execute(message.select())).one())
+            now += timedelta(minutes=1)
+    assert (rows[60].status, rows[60].dead_at) == ("queued", None), "somebody may file it meanwhile"
+    assert (rows[-1].status, rows[-1].reason) == ("failed", "no_provider_template") and rows[-1].dead_at
 
 
 @pytest.mark.parametrize(
