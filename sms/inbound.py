@@ -147,14 +147,17 @@ class Inbox:
     async def _keep_part(self, connection: AsyncConnection, provider: str, text: Inbound) -> str:
         group = self._digest(provider, self._sender(text.sender) or text.sender, "group", text.group, str(text.parts))
         there = {row.part: row for row in await _parts(connection, group)}
-        mark = self._mark(text.text)
-        if any(row.joined_at for row in there.values()):
-            if text.part not in there or self._open(there[text.part].body)["text"] == mark:
-                return "late_part"
+        joined = any(row.joined_at for row in there.values())
+        if text.part not in there and joined:
+            return "late_part"
+        if text.part in there:
+            kept = self._open(there[text.part].body)["text"]
+            if kept == (self._mark(text.text) if joined else text.text):
+                return "late_part" if joined else "repeat"
+            if not joined:
+                await self._join(connection, group)  # what is there is all there will be
             await connection.execute(delete(inbound_part).where(inbound_part.c.group_hash == group))
             there = {}  # the phone has begun to count anew: this is another text
-        if text.part in there:
-            return "repeat"
         row = {
             "group_hash": group,
             "part": text.part,

@@ -132,6 +132,13 @@ async def test_a_phone_that_counts_anew_is_another_text(house: House) -> None:
     assert await house.texts() == ["余额", "明细"]
 
 
+async def test_a_part_that_is_missing_is_not_taken_from_the_next_text(house: House) -> None:
+    """Some phones give every long text the same number."""
+    await house.take(part(1, "甲一", 2))
+    await house.take(part(1, "乙一", 2), part(1, "乙一", 2), part(2, "乙二", 2))
+    assert await house.texts() == ["甲一", "乙一乙二"]
+
+
 async def test_parts_of_two_phones_do_not_mix(house: House) -> None:
     other = Inbound("13900000002", "额", part=2, parts=2, group="g7")
     await house.take(part(1, "余", 2), other)
