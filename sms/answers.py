@@ -14,14 +14,13 @@ from typing import Protocol
 from fund.clock import CHINA
 from fund.fields import REPORTS, Audience, ReportData, Value
 from fund.ledger import LedgerAway
-from sms.deciding import CallBack, Order, Peer, Query, Session, Silence, Switch, Tell, decide
+from sms.deciding import MOST_CHOICES, CallBack, Order, Peer, Query, Session, Silence, Switch, Tell, decide
 from sms.keywords import Table
 from sms.opt_outs import ALL, switched
 from sms.report_texts import report_params
 from sms.templates import Templates
 
 NO_ACCOUNT = "0"  # stands for a number nobody has
-MOST_CHOICES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class Answers:
             return Answer(peer.off, "reply_bind_first" if audience == "employee" else "reply_not_employer")
         accounts = [each.account for each in held]
         if act.account not in accounts and len(held) > 1:
-            return _which_account(table, peer, act, held[:MOST_CHOICES])
+            return _which_account(table, peer, act, held)
         account = act.account if act.account in accounts else accounts[0]
         if act.keyword.ask == "month" and not act.month:
             session = Session("month", act.name, (account,))
@@ -147,6 +146,9 @@ def _switched(table: Table, peer: Peer, act: Switch, now: datetime) -> Answer:
 
 
 def _which_account(table: Table, peer: Peer, act: Query, held: Sequence[Held]) -> Answer:
-    choices = "；".join(f"{n}.{each.label[:10]}" for n, each in enumerate(held, 1))
-    session = Session("account", act.name, tuple(each.account for each in held), act.month)
-    return Answer(peer.off, "reply_which_account", {"choices": choices[:120], "minutes": table.file.wait}, session)
+    end = act.first + MOST_CHOICES
+    choices = "；".join(f"{n}.{each.label[:10]}" for n, each in enumerate(held[act.first : end], act.first + 1))
+    if end < len(held):
+        choices += "；其他单位请回复“更多”"
+    session = Session("account", act.name, tuple(each.account for each in held), act.month, first=act.first)
+    return Answer(peer.off, "reply_which_account", {"choices": choices, "minutes": table.file.wait}, session)

@@ -14,9 +14,11 @@ from fund.fields import Value
 from sms.keyword_file import KeywordWritten
 from sms.keywords import Found, Table
 from sms.opt_outs import ALL
-from sms.plain import MOST, month_in, plain
+from sms.plain import MOST, choice_in, month_in, plain
 
 WRONG_ANSWERS = 2  # to an open question; then it is closed
+MOST_CHOICES = 9  # in one text; whoever has more asks for them
+_MORE = ("更多", "下一页", "下页", "后面的")
 _UNKNOWN = ("reply_unknown", "reply_did_you_mean")
 
 # What machines text back: answered once a day at most, or two of them talk for ever.
@@ -36,6 +38,7 @@ class Session:
     accounts: tuple[str, ...] = field(default=(), repr=False)
     month: str = ""
     wrong: int = 0
+    first: int = 0  # of the accounts that were told last
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Query:
     keyword: KeywordWritten
     month: str = ""
     account: str = field(default="", repr=False)
+    first: int = 0  # of the accounts to choose from
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +155,13 @@ def _continued(table: Table, session: Session, words: str, found: Found | None, 
     if keyword is None or not keyword.report:  # the keywords were changed meanwhile
         return None
     if session.question == "month":
-        if month := month_in(words, today):
+        if month := month_in(table.bare(words), today):
             return Query(session.keyword, keyword, month, session.accounts[0] if session.accounts else "")
         return None if found else _again(session, "reply_bad_month")
-    if words.isascii() and words.isdigit() and 1 <= int(words[:4]) <= len(session.accounts):
-        return Query(session.keyword, keyword, session.month, session.accounts[int(words) - 1])
+    if 1 <= (choice := choice_in(table.bare(words))) <= len(session.accounts):
+        return Query(session.keyword, keyword, session.month, session.accounts[choice - 1])
+    if words in _MORE and (more := session.first + MOST_CHOICES) < len(session.accounts):
+        return Query(session.keyword, keyword, session.month, first=more)
     if found and not words.isdigit():
         return None
     return _again(session, "reply_bad_choice", count=len(session.accounts))

@@ -20,7 +20,8 @@ from sms.templates import Templates
 
 LONGEST_SENTENCE = 40  # plain characters in which a keyword is looked for
 _MONTH_IN_SENTENCE = re.compile(
-    r"(20\d\d年?)?(1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月|20\d{4}|上+个?月|[本这]个?月", re.ASCII
+    r"(20\d\d年?|\d\d年|[今去前]年|[〇零一二三四五六七八九]{2,4}年)?(1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月|20\d{4}|上+个?月|[本这]个?月",
+    re.ASCII,
 )
 _KINDS: tuple[Deed, ...] = ("turn_off", "turn_on")
 

@@ -106,6 +106,30 @@ async def test_which_account_and_then_it() -> None:
     assert world.asked == [("employer", "321000001", None)]
 
 
+@pytest.mark.parametrize("text", ["今年2月", "26年2月", "二", "2月吧", "查2月的", "2月份"])
+async def test_a_month_is_answered_as_people_say_it(text: str) -> None:
+    world = Books()
+    await answered(text, Peer(PHONE, session=Session("month", "details", ("321000000",))), world)
+    assert world.asked == [("details", "321000000", "2026-02")]
+
+
+@pytest.mark.parametrize("text", ["00011", "00019", "3", "全部"])
+async def test_what_is_no_choice_is_said_so(text: str) -> None:
+    session = Session("account", "employer", ("321000000", "321000001"))
+    assert (await answered(text, Peer(PHONE, session=session), Books(accounts=2))).template == "reply_bad_choice"
+
+
+async def test_who_has_many_employers_reaches_all_of_them() -> None:
+    first = await answered("单位", Peer(PHONE), Books(accounts=12))
+    assert "9.单位8；其他单位请回复“更多”" in str(first.params["choices"])
+    world = Books(accounts=12)
+    more = await answered("更多", Peer(PHONE, session=first.session), world)
+    assert more.params["choices"] == "10.单位9；11.单位10；12.单位11"
+    assert (await answered("更多", Peer(PHONE, session=more.session), world)).template == "reply_bad_choice"
+    await answered("第12个", Peer(PHONE, session=more.session), world)
+    assert world.asked == [("employer", "3210000011", None)]
+
+
 async def test_an_account_that_is_no_longer_theirs_is_not_shown() -> None:
     session = Session("account", "employer", ("999", "998"))
     world = Books(accounts=1)

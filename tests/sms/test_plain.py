@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms.plain import month_in, plain
+from sms.plain import choice_in, month_in, plain
 
 SAME = [
     ("余额", ["余额", " 余 额 ", "余额。", "餘額", "“余额”", "余额！！", "\u200b余额\ufeff", "余额🙏"]),
@@ -37,6 +37,15 @@ MONTHS = [
     ("本月", "2026-03"),
     ("上月", "2026-02"),
     ("上上个月", "2026-01"),
+    ("今年2月", "2026-02"),
+    ("去年2月", "2025-02"),
+    ("26年2月", "2026-02"),
+    ("2026年二月", "2026-02"),
+    ("二〇二六年二月", "2026-02"),
+    ("三", "2026-03"),
+    ("二十二", None),
+    ("今年", None),
+    ("今年4月", None),
     ("202604", None),
     ("209901", None),
     ("13月", None),
@@ -49,6 +58,15 @@ MONTHS = [
 @pytest.mark.parametrize("text, month", MONTHS)
 def test_months(text: str, month: str | None) -> None:
     assert month_in(text, TODAY) == month
+
+
+CHOICES = [("2", 2), ("02", 2), ("二", 2), ("第2个", 2), ("第二家", 2), ("选2", 2), ("2号", 2), ("十二", 12), ("00011", 0),
+           ("全部", 0), ("", 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, number", CHOICES)
+def test_choices(text: str, number: int) -> None:
+    assert choice_in(text) == number
 
 
 @given(st.text(max_size=700))
