@@ -75,7 +75,7 @@ class Sender:
             kind=template.kind if template.may_turn_off else "",
             client=wish.client,
             key=wish.key,
-            once=self._once(template, to, rendered.text, now),
+            once=self._once(template, to, rendered.text, max(starts, now)),
             quiet=template.quiet,
             not_before=wish.not_before,
             expires_at=wish.expires_at or starts + timedelta(seconds=template.life_seconds),
@@ -92,9 +92,9 @@ class Sender:
         except KeyError:
             raise Refused("unknown_template") from None
 
-    def _once(self, template: Template, to: str, text: str, now: datetime) -> str:
+    def _once(self, template: Template, to: str, text: str, goes: datetime) -> str:
         """What two notices have in common that nobody should get twice on one day, whoever asked for them."""
-        return f"{_day(now)} {template.id} {to} {text}" if template.lane == "notice" else ""
+        return f"{_day(goes)} {template.id} {to} {text}" if template.lane == "notice" else ""
 
 
 @lru_cache(maxsize=1024)  # one moment for all the texts of a request

@@ -23,6 +23,7 @@ from hotline.text import TextService, open_text
 from sms.keys import SCOPES
 from sms.notice_data import TYPES
 from sms.params import Param
+from sms.sender import Wish
 from sms.settings import TextSettings
 from sms.tables import audit, message, opt_out
 
@@ -191,6 +192,17 @@ async def test_a_storm_is_one_text_and_one_line_of_the_audit(house: House) -> No
     assert {status for status, _ in told} == {202}
     assert sum(not each["duplicate"] for _, each in told) == 1
     assert (await house.count(message), await house.count(audit)) == (1, 1)
+
+
+async def test_the_same_words_for_another_day_are_no_repeat(house: House) -> None:
+    params = {"tail": "0001", "count": 1, "amount": "5"}
+
+    def on(day: int) -> Wish:
+        return Wish(BOUND, "overdue", params, "hall", not_before=datetime(2026, 3, day, 2, 0, tzinfo=UTC))
+
+    added = [await house.text.sender.send(on(day)) for day in (5, 12, 12, 1)]
+    added.append(await house.text.sender.send(Wish(BOUND, "overdue", params, "hall")))
+    assert [each.duplicate for each in added] == [False, False, True, False, True], "what is late goes today"
 
 
 async def test_nobody_to_tell(house: House) -> None:
