@@ -15,7 +15,7 @@ from fund.clock import CHINA
 from fund.ledger import Ledger, LedgerAway
 from fund.person import Person
 from fund.privacy import mask_number
-from sms import metrics, opt_outs
+from sms import metrics, opt_outs, repeats
 from sms.audit import audit
 from sms.errors import Refused
 from sms.messages import Status
@@ -67,7 +67,7 @@ class Notices:
 
     async def _told_before(self, client: str, event: Event) -> Told | None:
         """By its key, before the ledger is asked anything: a storm costs it nothing."""
-        known = await self.sender.outbox.find(client, _key(event)) if event.key else None
+        known = await repeats.find(self.store, client, _key(event)) if event.key else None
         return Told(known.status, known.id, duplicate=True) if known else None
 
     async def _tell(self, client: str, event: Event) -> Told:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from fund.clock import CHINA
-from sms import metrics
+from sms import metrics, repeats
 from sms.errors import Refused
 from sms.messages import Message
 from sms.numbers import recipient
@@ -53,6 +53,8 @@ class Sender:
     async def queue_all(self, messages: Sequence[Message]) -> Sequence[Added]:
         """Queue composed texts together, or none of them."""
         added = await self.outbox.add_all(messages)
+        if any(each.duplicate for each in added):
+            added = await repeats.kept(self.outbox.store, messages, added, self.outbox.clock())
         for message, each in zip(messages, added, strict=True):
             metrics.of(metrics.REPEATS if each.duplicate else metrics.ADDED, message.lane, message.template).inc()
         return added

@@ -53,7 +53,10 @@ class EventRequest(RootModel[AnyEvent]):
 
 
 class EventAnswer(BaseModel):
-    """What becomes of it. With an `id` there is a message; `duplicate`: there was one already, and no other is sent."""
+    """What becomes of it. With an `id` there is a message; `duplicate`: there was one already, and no other is sent.
+
+    Where another client asked for that one, the `id` is of a record that says so in its `reason`.
+    """
 
     status: Status | NotTold
     id: str | None = None

@@ -183,15 +183,40 @@ async def test_one_key_is_one_event(house: House) -> None:
 async def test_the_same_notice_under_another_key_is_caught(house: House, keys: list[str | None]) -> None:
     told = [(await house.post(type="deposit", key=key, account=EMPLOYEE))[1] for key in keys]
     assert [each["duplicate"] for each in told] == [False, True]
-    assert await house.count(message) == 1
+    assert len(await house.text.outbox.claim(["notice"], 9, 30)) == 1
 
 
 async def test_a_storm_is_one_text_and_one_line_of_the_audit(house: House) -> None:
     events = [house.post(type="deposit", key=f"{n % 7}" if n % 2 else None, account=EMPLOYEE) for n in range(50)]
     told = await asyncio.gather(*events)
     assert {status for status, _ in told} == {202}
-    assert sum(not each["duplicate"] for _, each in told) == 1
-    assert (await house.count(message), await house.count(audit)) == (1, 1)
+    assert sum(not each["duplicate"] for _, each in told) == 1 and len({each["id"] for _, each in told}) == 1
+    assert (len(await house.text.outbox.claim(["notice"], 99, 30)), await house.count(audit)) == (1, 1)
+
+
+async def test_a_repeat_has_an_answer_its_client_can_work_with(house: House) -> None:
+    first = (await house.post(type="deposit", key="a", account=EMPLOYEE))[1]
+    mine = (await house.post(type="deposit", key="b", account=EMPLOYEE))[1]
+    assert (mine["id"], mine["duplicate"]) == (first["id"], True), "their own text is the one"
+    hall = await house.text.keys.add("hall", SCOPES, "40", rate=10_000)
+    house.headers = {"Authorization": f"Bearer {hall}"}
+    theirs = (await house.post(type="deposit", key="c", account=EMPLOYEE))[1]
+    assert theirs["duplicate"] and theirs["id"] != first["id"]
+    async with house.http.get(f"/v1/messages/{theirs['id']}", headers=house.headers) as reply:
+        assert (reply.status, (await reply.json())["reason"]) == (200, f"same as {first['id']}")
+    assert len(await house.text.outbox.claim(["notice"], 9, 30)) == 1
+
+
+@pytest.mark.parametrize("client", ["core", "hall"])
+async def test_a_repeats_key_is_remembered_the_next_day(house: House, client: str) -> None:
+    params = {"tail": "0001", "count": 1, "amount": "5"}
+    send, wish = house.text.sender.send, Wish(BOUND, "overdue", params, client, "b")
+    await send(Wish(BOUND, "overdue", params, "core", "a"))
+    repeat = await send(wish)
+    house.text.outbox.clock = lambda: datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+    again = await send(wish)
+    assert repeat.duplicate and again == repeat
+    assert len(await house.text.outbox.claim(["notice"], 9, 30)) == 1
 
 
 async def test_the_same_words_for_another_day_are_no_repeat(house: House) -> None:
