@@ -13,23 +13,23 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import structlog
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.statements import Statement
 from sms import holds
 from sms.errors import Refused
-from sms.messages import Message, Status, new_id
+from sms.messages import Message, Quiet, Status, new_id
 from sms.preflight import CHUNK, Chunk, Preflight, Report
 from sms.routing import Router
 from sms.sender import Sender
 from sms.store import Store
 from sms.tables import campaign, campaign_chunk, message
 from sms.templates import Template
-from sms.timing import Day, finished_at
+from sms.timing import Day, allowed_at, finished_at
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +37,7 @@ BACKLOG = 2000  # messages of campaigns kept ready in the outbox
 TOGETHER = 10  # chunks of an upload written in one transaction
 _POLL_SECONDS = 0.5  # how soon the work of another process is found
 _STALE = timedelta(hours=6)
+_LONG = timedelta(days=1)  # longer than any text waits for its next try
 
 State = Literal[
     "checking",  # the file is coming in
@@ -201,12 +202,14 @@ class Campaigns:
             await self._finish()
 
     async def step(self) -> bool:
-        """Turn one chunk of a running campaign into messages; False when there is none, or enough is waiting."""
-        if await _ENOUGH.fetch(self.store.engine):
+        """Turn one chunk of a running campaign into messages; False when none may go now, or enough is waiting."""
+        night = self._night()
+        if await _ENOUGH.fetch(self.store.engine, until=min(night.values(), default=self.clock() + _LONG)):
             return False
+        resting = [template.id for template in self.sender.templates.values() if template.quiet in night]
         await self.store.calm()
         async with self.store.write() as connection:
-            chunk = (await connection.execute(_NEXT_CHUNK)).first()
+            chunk = (await connection.execute(_NEXT_CHUNK, {"resting": resting})).first()
             if chunk is None:
                 return False
             try:
@@ -223,6 +226,12 @@ class Campaigns:
             await connection.execute(spent.values(body=None))
         self.sender.outbox.announce(messages)
         return True
+
+    def _night(self) -> dict[Quiet, datetime]:
+        """Which texts may not go now, and when they may again."""
+        now = self.clock()
+        opens: dict[Quiet, datetime] = {quiet: allowed_at(now, quiet, self.day) for quiet in get_args(Quiet)}
+        return {quiet: moment for quiet, moment in opens.items() if moment > now}
 
     def _messages(self, chunk: Any) -> list[Message]:
         template = self.sender.template(chunk.template)
@@ -353,7 +362,7 @@ _AT_WORK = Statement(
 _ENOUGH = Statement(
     "enough of campaigns ready",
     select(message.c.id)
-    .where(message.c.lane == "campaign", message.c.due_at.is_not(None))
+    .where(message.c.lane == "campaign", message.c.due_at < bindparam("until"))  # not what waits for the morning
     .order_by(message.c.due_at)
     .limit(1)
     .offset(BACKLOG - CHUNK),
@@ -363,6 +372,7 @@ _NEXT_CHUNK = (
     select(campaign_chunk, campaign.c.client, campaign.c.template, campaign.c.report)
     .join(campaign, campaign.c.id == campaign_chunk.c.campaign)
     .where(campaign.c.status == "running", campaign_chunk.c.body.is_not(None))
+    .where(campaign.c.template.not_in(bindparam("resting", expanding=True)))
     .order_by(campaign.c.started_at, campaign_chunk.c.n)
     .limit(1)
     .with_for_update(

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from hotline.text import TextService
 from sms import holds
+from sms.campaigns import BACKLOG
 from sms.errors import TryLater
 from sms.messages import LANES, Message
 from sms.outbox import Outbox, Outcome
@@ -17,6 +19,7 @@ from sms.preflight import CHUNK
 from sms.providers.base import Accepted, Outgoing
 from sms.store import Store
 from sms.tables import campaign, campaign_chunk, message, opt_out
+from sms.timing import Day
 from tests.sms.test_api import Caller, api, text
 
 __all__ = ["api", "text"]  # fixtures
@@ -110,6 +113,32 @@ async def test_a_pause_does_not_count_against_the_life_of_a_text(api: Caller, te
     text.router.gates["sandbox"]._closed_until = 0.0
     state = await until(api, answer["id"], lambda state: state["status"] == "done")
     assert set(state["statuses"]) <= {"sent", "delivered"}
+
+
+async def test_what_may_go_at_night_does_not_wait_behind_what_may_not(api: Caller, text: TextService) -> None:
+    notice = text.templates["policy_notice"]
+    text.sender.templates = {
+        notice.id: replace(notice, quiet="service"), "legal": replace(notice, id="legal", quiet="none"),
+    }  # fmt: skip
+    text.campaigns.day = Day()
+    for worker in text.workers:
+        worker.rules = replace(worker.rules, day=Day())
+
+    def at(moment: datetime) -> None:
+        text.outbox.clock = text.campaigns.clock = lambda: moment
+
+    at(datetime(2026, 3, 2, 12, 59, tzinfo=UTC))  # 20:59 at home
+    text.router.gates["sandbox"].close(3600)  # nothing leaves
+    _, first = await upload(api, table(numbers(BACKLOG + 5 * CHUNK)), query="template=policy_notice&start=true")
+    fed = (await until(api, first["id"], lambda state: state["statuses"].get("queued", 0) >= BACKLOG))["waiting"]
+    at(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
+    text.router.gates["sandbox"]._closed_until = 0.0
+    _, second = await upload(api, table(numbers(CHUNK, 5000)), query="template=legal&start=true")
+    await until(api, second["id"], lambda state: state["status"] == "done")
+    state = (await api.get(f"/v1/campaigns/{first['id']}"))[1]
+    assert (state["waiting"], set(state["statuses"])) == (fed, {"queued"}), "nothing more is fed at night"
+    at(datetime(2026, 3, 3, 0, 0, tzinfo=UTC))
+    await until(api, first["id"], lambda state: not state["waiting"])
 
 
 @pytest.mark.parametrize(("act", "fate"), [("pause", "queued"), ("cancel", "failed")])
