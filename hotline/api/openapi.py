@@ -24,7 +24,7 @@ _COMMON = {
 _MORE = {
     404: "no such thing, or not yours",
     409: "not in this state",
-    415: "neither CSV nor NDJSON",
+    415: "neither CSV nor NDJSON, or compressed",
     501: "not available in this installation",
 }
 

@@ -97,7 +97,7 @@ DETAILS: dict[str, Any] = {
     "missing_data": "data 缺少账务系统也查不到的内容，详见 errors。",
     "not_found": "没有找到。",
     "wrong_state": "当前状态不能执行该操作。",
-    "not_a_list": "请以 text/csv 或 application/x-ndjson 上传名单。",
+    "not_a_list": "请以 text/csv 或 application/x-ndjson 上传名单，不要压缩（Content-Encoding）。",
     "cut_off": "文件没有传完，请重新上传；已传部分不会发送。",
     "not_for_campaigns": "验证码模板不能群发。",
     "too_many_faults": "名单中不可用的行太多，请检查文件是否正确；没有发送任何短信。",

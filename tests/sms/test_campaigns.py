@@ -1,6 +1,7 @@
 """Campaigns over real HTTP on both engines: every sort of file, start to end, held, cancelled, cut in the middle."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -282,6 +283,13 @@ async def test_what_is_no_list_of_people_is_stopped(
     await until_only(text, "broken")
     async with text.store.read() as connection:
         assert (await connection.execute(select(func.count()).select_from(campaign_chunk))).scalar_one() == 0
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(table(numbers(500)))[:-20]])
+async def test_a_packed_list_is_not_taken_because_nobody_could_tell_that_it_is_whole(api: Caller, body: bytes) -> None:
+    headers = {"Content-Type": CSV, "Content-Encoding": "gzip"}
+    status, problem = await api.raw("/v1/campaigns?template=policy_notice", body, **headers)
+    assert (status, problem["type"].split(":")[-1]) == (415, "not_a_list") and "不要压缩" in problem["detail"]
 
 
 async def test_codes_are_nothing_for_campaigns(api: Caller) -> None:
