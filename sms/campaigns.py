@@ -9,6 +9,7 @@ workers need next: the outbox stays small, and whatever else is due finds it so.
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from fund.statements import Statement
 from sms import holds
 from sms.errors import Refused
 from sms.messages import Message, Quiet, Status, new_id
-from sms.preflight import CHUNK, Chunk, Preflight, Report
+from sms.preflight import CHUNK, Chunk, Kind, Preflight, Report
 from sms.routing import Router
 from sms.sender import Sender
 from sms.store import Store
@@ -86,17 +87,23 @@ class Campaigns:
         self._work = asyncio.Event()
 
     async def upload(
-        self, client: str, name: str, template_id: str, kind: Literal["csv", "ndjson"], data: AsyncIterator[bytes]
+        self,
+        client: str,
+        name: str,
+        template_id: str,
+        kind: Kind,
+        data: AsyncIterator[bytes],
+        key: str | None = None,
     ) -> str:
         """Check a file while it comes in; its id once it is `ready`. Raises `Refused` for a file that makes no sense.
 
         An interrupted upload (`data` raises) is `broken`, and raises on. One that was cancelled meanwhile, or has taken
-        too long, is `Refused` with `wrong_state`.
+        too long, is `Refused` with `wrong_state`, and so is another with its `key` unless it is `broken`.
         """
         template = self.sender.template(template_id)
         if template.lane == "code":
             raise Refused("not_for_campaigns")
-        id = new_id()
+        id = _id(client, key) if key else new_id()
         await self._open(id, client, name, template)
         preflight = Preflight(self.store, self.sender, template, kind)
         try:
@@ -107,10 +114,20 @@ class Campaigns:
             raise
         return id
 
+    async def find(self, client: str, key: str) -> tuple[str, State] | None:
+        """The campaign a client uploaded under a key, whole."""
+        whole = (campaign.c.id == _id(client, key), campaign.c.status.not_in(("checking", "broken")))
+        async with self.store.read() as connection:
+            row = (await connection.execute(select(campaign.c.id, campaign.c.status).where(*whole))).first()
+        return (row.id, row.status) if row else None
+
     async def _open(self, id: str, client: str, name: str, template: Template) -> None:
         row = {"id": id, "client": client, "name": name, "template": template.id, "status": "checking", "report": "{}"}
         async with self.store.write() as connection:
-            await connection.execute(insert(campaign).values(**row, created_at=self.clock()))
+            await connection.execute(delete(campaign).where(campaign.c.id == id, campaign.c.status == "broken"))
+            opened = self.store.insert_new(campaign).values(**row, created_at=self.clock())
+            if not (await connection.execute(opened)).rowcount:
+                raise Refused("wrong_state: checking")
 
     async def _take_in(self, id: str, preflight: Preflight, data: AsyncIterator[bytes]) -> None:
         done: list[Chunk] = []
@@ -333,6 +350,11 @@ class Campaigns:
             if not rows:
                 return
             last = rows[-1].n
+
+
+def _id(client: str, key: str) -> str:
+    """Of the one campaign that a client may upload under a key."""
+    return hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()[:26]
 
 
 def _marks(row: Any, act: str, now: datetime) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sms.store import Store
 from sms.tables import opt_out
 from sms.templates import Template
 
+Kind = Literal["csv", "ndjson"]
 MOST_FAULTS = 100_000  # bad rows of one file that are kept; with more it is no list of recipients
 CHUNK = 40  # rows that move together; a few milliseconds of work, which is what a code may have to wait
 
@@ -68,7 +69,7 @@ class Chunk:
 class Preflight:
     """The check of one file. `report` is complete when `chunks` has ended."""
 
-    def __init__(self, store: Store, sender: Sender, template: Template, kind: Literal["csv", "ndjson"]) -> None:
+    def __init__(self, store: Store, sender: Sender, template: Template, kind: Kind) -> None:
         self.store = store
         self.sender = sender
         self.template = template

@@ -13,27 +13,32 @@ from hotline.text import TextService
 from sms.campaigns import State
 from sms.errors import Refused
 from sms.messages import Status
-from sms.preflight import Report
+from sms.preflight import Kind, Report
 
-KINDS = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+KINDS: dict[str, Kind] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 _PIECE = 64 * 1024
 
 
 class CampaignQuery(BaseModel):
-    """Which template, and a name to find the campaign by. `start`: as soon as it is checked."""
+    """Which template, and a name to find the campaign by. `start`: as soon as it is checked.
+
+    Who did not get an answer asks again with the same `key`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     template: str = Field(min_length=1, max_length=64)
     name: str = Field("", max_length=100)
     start: bool = False
+    key: str | None = Field(None, min_length=1, max_length=128, description="two uploads with one key are one campaign")
 
 
 class CampaignAnswer(BaseModel):
-    """The file is checked and kept; GET shows what was found."""
+    """The file is checked and kept; GET shows what was found. `duplicate`: it was there already."""
 
     id: str
     status: State
+    duplicate: bool = False
 
 
 class CampaignState(BaseModel):
@@ -66,16 +71,22 @@ def routes(text: TextService) -> list[Route]:
         packed = call.request.headers.get("Content-Encoding", "identity") != "identity"
         if kind is None or packed:  # nobody could tell whether a packed file arrived whole
             raise Problem(415, "not_a_list")
+        there = await text.campaigns.find(call.client.name, asked.key) if asked.key else None
+        id, status = there or (await take_in(call, kind), "ready")
+        if asked.start and status == "ready":
+            status = await text.campaigns.move(call.client.name, id, "start")
+        answer = CampaignAnswer(id=id, status=status, duplicate=there is not None)
+        return Answer(202, answer, {"Location": f"/v1/campaigns/{id}"})
+
+    async def take_in(call: Call, kind: Kind) -> str:
+        client, asked = call.client.name, call.query
         pieces = call.request.content.iter_chunked(_PIECE)
         try:
-            id = await text.campaigns.upload(call.client.name, asked.name, asked.template, kind, pieces)  # type: ignore[arg-type]
+            id = await text.campaigns.upload(client, asked.name, asked.template, kind, pieces, asked.key)
         except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError):
             raise Problem(400, "cut_off") from None
-        status: State = "ready"
-        if asked.start:
-            status = await text.campaigns.move(call.client.name, id, "start")
-        await text.audit(call.client.name, "campaign.upload", id, asked.template)
-        return Answer(202, CampaignAnswer(id=id, status=status), {"Location": f"/v1/campaigns/{id}"})
+        await text.audit(client, "campaign.upload", id, asked.template)
+        return id
 
     async def look(call: Call) -> Answer:
         progress = await text.campaigns.progress(call.client.name, call.path["id"])

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import ClientError
 from sqlalchemy import func, select, update
 
 from hotline.text import TextService
@@ -290,6 +291,46 @@ async def test_a_packed_list_is_not_taken_because_nobody_could_tell_that_it_is_w
     headers = {"Content-Type": CSV, "Content-Encoding": "gzip"}
     status, problem = await api.raw("/v1/campaigns?template=policy_notice", body, **headers)
     assert (status, problem["type"].split(":")[-1]) == (415, "not_a_list") and "不要压缩" in problem["detail"]
+
+
+@pytest.mark.parametrize("start", ["false", "true"])
+async def test_two_uploads_with_one_key_are_one_campaign(api: Caller, start: str) -> None:
+    query = f"template=policy_notice&start={start}&key=spring 2026"
+    _, first = await upload(api, table(numbers(CHUNK)), query=query)
+    status, again = await upload(api, table(numbers(CHUNK)), query=query)
+    assert (status, again["id"], first["duplicate"], again["duplicate"]) == (202, first["id"], False, True)
+    if start == "false":
+        assert again["status"] == "ready"
+        _, started = await upload(api, b"", query="template=policy_notice&start=true&key=spring 2026")
+        assert (started["id"], started["status"]) == (first["id"], "running")
+    state = await until(api, first["id"], lambda state: state["status"] == "done")
+    assert sum(state["statuses"].values()) == CHUNK
+    _, other = await upload(api, table(numbers(1)), query="template=policy_notice&key=summer 2026")
+    assert other["id"] != first["id"]
+
+
+async def test_an_upload_is_tried_again_with_its_key_once_it_is_known_to_be_broken(
+    api: Caller, text: TextService
+) -> None:
+    query = "template=policy_notice&key=k"
+    more = asyncio.Event()
+
+    async def data() -> AsyncIterator[bytes]:
+        yield table(numbers(CHUNK * 12))
+        await more.wait()
+        raise OSError
+
+    uploading = asyncio.create_task(upload(api, data(), query=query))
+    id = await until_kept(text, CHUNK * 10)
+    status, problem = await upload(api, table(numbers(CHUNK)), query=query)
+    assert (status, problem["type"].split(":")[-1]) == (409, "wrong_state")
+    more.set()
+    with pytest.raises((OSError, ClientError)):
+        await uploading
+    await until_only(text, "broken")
+    status, again = await upload(api, table(numbers(CHUNK)), query=query)
+    assert (status, again["id"], again["status"], again["duplicate"]) == (202, id, "ready", False)
+    assert (await api.get(f"/v1/campaigns/{id}"))[1]["waiting"] == CHUNK
 
 
 async def test_codes_are_nothing_for_campaigns(api: Caller) -> None:
