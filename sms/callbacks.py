@@ -160,7 +160,7 @@ class Callbacks:
                 listener.url, data=body, headers=headers, allow_redirects=False, timeout=limit
             ) as reply:
                 why = str(reply.status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+        except Exception as fault:  # whatever is wrong with one address, the others are told
             why = type(fault).__name__
         if well := why.startswith("2"):
             return well

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from sqlalchemy import insert, select, update
 
@@ -157,8 +158,18 @@ def _check(name: str, scopes: Sequence[str], channel: str, callback: str) -> Non
         raise Refused(f"unknown_scope: {' '.join(sorted(unknown))}")
     if channel not in CHANNELS:
         raise Refused("unknown_channel")
-    if callback and not re.fullmatch(r"https?://[^/?#\s]+\S*", callback):
+    if callback and not _can_be_told(callback):
         raise Refused("bad_address")
+
+
+def _can_be_told(address: str) -> bool:
+    """Whether it is an address that can be posted to."""
+    try:
+        parts = urlsplit(address)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port  # an empty or over-long label, a port of none
+    except ValueError:
+        return False
+    return host != b"" and re.fullmatch(r"https?://\S+", address) is not None
 
 
 def _hash(secret: str) -> bytes:

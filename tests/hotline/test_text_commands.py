@@ -82,13 +82,16 @@ def test_a_key_works_until_it_is_revoked() -> None:
     assert within(audited) == [("key.add", "hall"), ("key.revoke", "hall")]
 
 
+NOWHERE = ["ftp://x", "https://hall..example/x", f"https://{'a' * 64}.example/x", "https://hall.example:99999/x"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("key", "add", "hall", "--scope", "everything", "--channel", "40"),
         ("key", "add", "hall", "--scope", "codes", "--channel", "99"),
         ("key", "add", "a b\n", "--scope", "codes", "--channel", "40"),
-        ("key", "add", "hall", "--scope", "codes", "--channel", "40", "--callback", "ftp://x"),
+        *(("key", "add", "hall", "--scope", "codes", "--channel", "40", "--callback", each) for each in NOWHERE),
         ("key", "add", "hall", "--channel", "40"),
         *(("key", "add", name, "--scope", "codes", "--channel", "40") for name in SYSTEMS),
     ],

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from sms import metrics
 from sms.callbacks import PAUSES, TRIES, Callbacks
@@ -27,7 +27,7 @@ from sms.outbox import Outbox, Outcome
 from sms.providers.base import Receipt
 from sms.receipts import Receipts
 from sms.store import Store
-from sms.tables import callback
+from sms.tables import api_key, callback, message
 from tests.sms.test_receipts import receipts
 
 __all__ = ["receipts"]  # a fixture
@@ -198,6 +198,22 @@ async def test_a_closed_door_harms_nobody(store: Store, outbox: Outbox) -> None:
         (claimed,) = await outbox.claim(LANES, 1, 30)
         await outbox.record(Outcome(claimed.id, "sent", "a", ("r1",)))
         assert (await callbacks.turn(), await callbacks.turn()) == (1, 0)
+
+
+async def test_an_address_that_cannot_be_posted_to_harms_nobody_else(hall: Hall, store: Store, outbox: Outbox) -> None:
+    await Keys(store).add("app", ["messages"], "10", callback="http://app.example/hear")
+    async with store.write() as connection:  # as keys could be made before
+        was = update(api_key).where(api_key.c.name == "app")
+        await connection.execute(was.values(callback_url="http://app..example/hear"))
+    await outbox.add(Message(to="13900000002", text="x", client="app"))
+    await hall.send()
+    await outbox.claim(LANES, 1, 30)
+    async with store.read() as connection:
+        ids = (await connection.execute(select(message.c.id))).scalars().all()
+    for n, id in enumerate(ids):
+        await outbox.record(Outcome(id, "sent", "a", (f"r{n}",)))
+    assert await hall.callbacks.turn() == 2
+    assert (hall.told, await hall.waiting()) == (["sent"], 1)
 
 
 async def test_giving_a_text_up_is_news(hall: Hall, store: Store, outbox: Outbox) -> None:
