@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import time
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from fund.yaml_source import Language
 
@@ -19,6 +20,14 @@ class Wrong(ValueError):
         super().__init__("; ".join(f"{where}: {en}" if where else en for where, _, en in findings))
         self.findings = findings
 
+
+def _local(written: time) -> time:
+    if written.tzinfo:
+        raise Wrong(("", "是当地时间，不带时区，如 08:30", "local time without an offset, such as 08:30"))
+    return written
+
+
+LocalTime = Annotated[time, AfterValidator(_local)]
 
 _PLAIN: Mapping[str, Sentences] = {
     "missing": ("必须填写", "is needed"),

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validato
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fund.privacy import Privacy
-from fund.setting_faults import Wrong, told
+from fund.setting_faults import LocalTime, Wrong, told
 from ivr.lines.twilio_settings import TwilioVoiceSettings
 from sms.callbacks import secret_bytes
 from sms.settings import TextSettings
@@ -115,8 +115,8 @@ class OutboundSettings(BaseModel):
     most_calls: int = Field(10, ge=1, description="placed calls at a time")
     most_a_day: int = Field(3, ge=1, description="call-backs and reminders to one number within 24 hours")
     look_seconds: float = Field(2, gt=0, description="how often it is looked who is to be called, and how calls ended")
-    begin: time = Field(time(8, 30), description="nobody is called before (voice codes are asked for at any hour)")
-    end: time = Field(time(20), description="or after")
+    begin: LocalTime = Field(time(8, 30), description="nobody is called before (voice codes are asked for at any hour)")
+    end: LocalTime = Field(time(20), description="or after")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from fund.setting_faults import Finding, Wrong, explained
+from fund.setting_faults import Finding, LocalTime, Wrong, explained
 from sms.messages import Lane
 from sms.providers import PROVIDERS
 from sms.providers.base import ProviderSettings
@@ -73,15 +73,15 @@ class TextSettings(BaseModel):
     routes: list[Route] = Field([], description="empty: every provider, in order")
     templates: Path = Path("prompts/sms.yaml")
     keywords: Path | None = Field(None, description="the words people text; unset: sms.yaml beside the menus")
-    day_starts: time = Field(time(8), description="service notices go out between these, local time; see `day`")
-    day_ends: time = time(21)
+    day_starts: LocalTime = Field(time(8), description="service notices go out between these, local time; see `day`")
+    day_ends: LocalTime = time(21)
     abroad: frozenset[str] = Field(frozenset(), description="country codes that may be texted besides 86")
     second_way_seconds: float = Field(9, ge=1, description="a code with no answer goes another way after so long")
     lease_seconds: float = Field(60, gt=0, description="a text on the wire for longer belongs to a dead process")
     unknown_hours: float = Field(1, gt=0, description="how long an unknown outcome waits for a receipt before a person")
     keep_days: int = Field(180, ge=150, description="records of texts; the law wants five months")
     keep_text_days: int = Field(30, ge=0, description="their content and number, sealed; then only hashes and masks")
-    remind_at: time | None = Field(
+    remind_at: LocalTime | None = Field(
         None, description="local time of the daily reminders; unset: only `hotline sms remind --now` sends any"
     )
     reminders: frozenset[ReminderKind] = Field(
