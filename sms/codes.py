@@ -104,7 +104,7 @@ class Codes:
         real = to not in self._tests
         limits = self._limits(client, to, address) if real else []
         async with self.store.write() as connection:
-            await self._alone(connection, self.store.phone(to))
+            await self._alone(connection, self.store.phone(to), limits)
             under_way = await self._under_way(connection, client, to, purpose)
             if real:
                 await self._within(connection, client, limits)
@@ -135,9 +135,10 @@ class Codes:
 
     async def pretend(self, client: str, nobody: str, address: str | None = None) -> None:
         """Count a code that goes to nobody, so that no limit tells `nobody` from somebody. Raises `TryLater`."""
+        limits = self._limits(client, nobody, address)
         async with self.store.write() as connection:
-            await self._alone(connection, self.store.phone(nobody))
-            await self._within(connection, client, self._limits(client, nobody, address))
+            await self._alone(connection, self.store.phone(nobody), limits)
+            await self._within(connection, client, limits)
 
     async def check(self, client: str, id: str, code: str) -> Checked | None:
         """Count, then compare. None: no such verification of this client."""
@@ -164,11 +165,15 @@ class Codes:
                 return code.get_secret_value()
         return None
 
-    async def _alone(self, connection: AsyncConnection, to_hash: bytes) -> None:
-        """One request a phone at a time, so that nobody slips through a limit side by side (SQLite has one writer)."""
+    async def _alone(self, connection: AsyncConnection, to_hash: bytes, limits: Sequence[Limit] = ()) -> None:
+        """One request a phone, an address and a network at a time, so that nobody slips through a limit side by side.
+
+        SQLite has one writer. All codes of a client in turn would be slow, and its day is too long for a few to matter.
+        """
         if not self.store.sqlite:
-            lock = int.from_bytes(to_hash[:8], signed=True)
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+            whose = {to_hash} | {limit.who for limit in limits if limit.what != "client"}
+            for lock in sorted(int.from_bytes(who[:8], signed=True) for who in whose):  # one order: no deadlock
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
     async def _under_way(self, connection: AsyncConnection, client: str, to: str, purpose: str) -> _Row | None:
         pending = (

@@ -201,6 +201,15 @@ async def test_many_at_once_do_not_slip_through(store: Store) -> None:
     assert sum(not isinstance(each, Exception) for each in results) == 1
 
 
+async def test_many_phones_at_once_do_not_slip_through_the_limits_of_an_address(store: Store) -> None:
+    desk = Desk(store, address_an_hour=3, network_an_hour=5)
+    there = [f"203.0.113.{n % 2}" for n in range(40)]
+    asked = (desk.begin(f"138{n:08d}", address=address) for n, address in enumerate(there))
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(not isinstance(each, Exception) for each in results) == 5
+    assert {str(each) for each in results if isinstance(each, Exception)} <= {"address_limit", "network_limit"}
+
+
 async def test_codes_nobody_uses_stop_the_client(store: Store) -> None:
     desk = Desk(store, conversion_sample=10, conversion_floor=0.2)
     for n in range(10):
