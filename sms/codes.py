@@ -176,6 +176,8 @@ class Codes:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
     async def _under_way(self, connection: AsyncConnection, client: str, to: str, purpose: str) -> _Row | None:
+        """The code that may be sent again: it lives on until it could be asked for once more."""
+        lives = max(timedelta(minutes=1), timedelta(seconds=self.settings.wait_seconds))
         pending = (
             select(verification)
             .where(
@@ -184,7 +186,7 @@ class Codes:
                 verification.c.client == client,
                 verification.c.status == "pending",
                 verification.c.attempts < self.settings.attempts,
-                verification.c.expires_at > self.clock(),
+                verification.c.expires_at >= self.clock() + lives,
             )
             .order_by(verification.c.created_at.desc())
         )
@@ -270,7 +272,8 @@ class Codes:
         return {**row, **changes}
 
     def _text(self, row: _Row, to: str) -> Message:
-        params = {"code": self._code(row), "minutes": self.settings.minutes}
+        left = row["expires_at"] - row["sent_at"]
+        params = {"code": self._code(row), "minutes": left // timedelta(minutes=1)}
         template = f"code_{row['purpose']}"
         if template not in self.sender.templates:
             template = "code"

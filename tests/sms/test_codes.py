@@ -83,6 +83,20 @@ async def test_a_resend_carries_the_same_code_and_the_same_count(store: Store) -
     assert await desk.state(begun.id, wrong(code)) == ("pending", 3)
 
 
+async def test_a_resend_says_how_long_the_code_still_lives(store: Store) -> None:
+    desk, said = Desk(store), []
+    for seconds in (0, 130, 105, 60):
+        desk.later(seconds=seconds)
+        begun = await desk.begin()
+        assert begun.resend_after <= begun.expires_at
+        (claimed,) = await desk.outbox.claim(LANES, 100, 60)
+        said.append((begun.id, claimed.params["minutes"]))
+        assert f"{claimed.params['minutes']}分钟" in claimed.text
+    first, last = said[0][0], said[-1][0]
+    assert said == [(first, "5"), (first, "2"), (first, "1"), (last, "5")]
+    assert first != last, "a code about to end is not sent again: there is a new one"
+
+
 async def test_a_code_is_bound_to_its_purpose_client_and_time(store: Store) -> None:
     desk = Desk(store, wait_seconds=0)
     login = await desk.begin(purpose="login")
