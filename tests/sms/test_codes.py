@@ -242,6 +242,14 @@ async def test_test_numbers_have_their_code_and_get_no_text(store: Store) -> Non
     assert (await desk.state(begun.id, "246810"))[0] == "approved"
 
 
+async def test_a_monitor_whose_codes_nobody_uses_stops_nobody(store: Store) -> None:
+    desk = Desk(store, test_numbers={"13800000000": SecretStr("246810")}, conversion_sample=10, minutes=1)
+    for _ in range(12):
+        await desk.begin("13800000000")
+        desk.later(seconds=61)
+    await desk.begin()
+
+
 async def test_the_telephone_reads_the_code_out(store: Store) -> None:
     desk = Desk(store)
     begun = await desk.begin(channel="voice")
