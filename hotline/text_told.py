@@ -19,6 +19,10 @@ _REFUSALS = {
     "name_taken": ("这个名称已经用过，请换一个。", "the name was used before: take another"),
     "bad_name": ("名称只能用文字、数字和 . - _，最多 64 个。", "a name is letters, digits and . - _, at most 64"),
     "reserved_name": ("这个名称是系统自用的，请换一个。", "the system itself uses this name: take another"),
+    "bad_template": (
+        "模板编号只能用字母、数字和下划线，不能是空的。",
+        "a template's name is letters, digits and _, and not empty",
+    ),
     "bad_address": (
         "回调地址应是 http:// 或 https:// 开头的有效网址。",
         "a callback address is a valid http:// or https:// one",

@@ -72,10 +72,10 @@ class Keys:
     ) -> str:
         """A new key, shown this once. `callback`: the address that is told what became of its texts (`sms.callbacks`).
 
-        Raises `Refused`: `unknown_scope: ...`, `unknown_channel`, `bad_name`, `reserved_name`, `bad_address`,
-        `name_taken`.
+        Raises `Refused`: `unknown_scope: ...`, `unknown_channel`, `bad_name`, `reserved_name`, `bad_template`,
+        `bad_address`, `name_taken`.
         """
-        _check(name, scopes, channel, callback)
+        _check(name, scopes, channel, templates, callback)
         id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         row = {
             "id": id,
@@ -149,7 +149,7 @@ class Keys:
         return Client(row.name, frozenset(row.scopes.split()), row.channel, row.rate, frozenset(row.templates.split()))
 
 
-def _check(name: str, scopes: Sequence[str], channel: str, callback: str) -> None:
+def _check(name: str, scopes: Sequence[str], channel: str, templates: Sequence[str], callback: str) -> None:
     if not re.fullmatch(r"[\w.-]{1,64}", name):
         raise Refused("bad_name")
     if name in OURS:
@@ -158,6 +158,8 @@ def _check(name: str, scopes: Sequence[str], channel: str, callback: str) -> Non
         raise Refused(f"unknown_scope: {' '.join(sorted(unknown))}")
     if channel not in CHANNELS:
         raise Refused("unknown_channel")
+    if not all(re.fullmatch(r"\w+", template) for template in templates):  # an empty one would allow them all
+        raise Refused("bad_template")
     if callback and not _can_be_told(callback):
         raise Refused("bad_address")
 

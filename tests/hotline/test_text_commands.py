@@ -92,6 +92,7 @@ NOWHERE = ["ftp://x", "https://hall..example/x", f"https://{'a' * 64}.example/x"
         ("key", "add", "hall", "--scope", "codes", "--channel", "99"),
         ("key", "add", "a b\n", "--scope", "codes", "--channel", "40"),
         *(("key", "add", "hall", "--scope", "codes", "--channel", "40", "--callback", each) for each in NOWHERE),
+        *(("key", "add", "hall", "--scope", "codes", "--channel", "40", "--template", each) for each in ("", "a b")),
         ("key", "add", "hall", "--channel", "40"),
         *(("key", "add", name, "--scope", "codes", "--channel", "40") for name in SYSTEMS),
     ],
