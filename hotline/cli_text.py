@@ -154,7 +154,11 @@ def _pair(text: str) -> tuple[str, str]:
 def stats(hours: float, as_json: bool) -> None:
     """Show what went, what arrived, what waits, what it cost."""
     now = utc_now()
-    found = _with_store(lambda store: figures(store, now - timedelta(hours=hours), now))
+    try:
+        since = now - timedelta(hours=hours)
+    except (ValueError, OverflowError):  # no number, or before the first year
+        raise click.BadParameter(str(hours), param_hint="--hours") from None
+    found = _with_store(lambda store: figures(store, since, now))
     if as_json:
         whole = dataclasses.asdict(found) | {"delivery_rates": dict(found.delivery_rates)}
         click.echo(json.dumps(whole, ensure_ascii=False, indent=2, default=datetime.isoformat))

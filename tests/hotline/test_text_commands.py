@@ -184,3 +184,9 @@ def test_keys_are_rotated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 项" in hotline("rotate-keys").stdout
     monkeypatch.setenv("HOTLINE_ENCRYPTION_KEYS", Fernet.generate_key().decode())
     assert hotline("rotate-keys").exit_code == 1
+
+
+@pytest.mark.parametrize("hours", ["0", "nan", "inf", "1e12"])
+def test_figures_of_no_time_are_refused(hours: str) -> None:
+    asked = hotline("sms", "stats", "--hours", hours)
+    assert asked.exit_code == 2 and "--hours" in asked.stderr
