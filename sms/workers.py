@@ -33,6 +33,7 @@ PACE_SECONDS = 0.02  # between two claims of other texts, as long as there are a
 GATHER_SECONDS = 0.1  # and when there were fewer: a claim of one costs as much as a claim of fifty
 RECORD_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # well within a lease
 ASK_AGAIN_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 300.0  # after which one text asks whether somebody has paid the bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Worker:
         answer = await self._send(provider, message)
         gate.leave()
         if isinstance(answer, TryLater) and answer.link:
-            gate.close(answer.after_seconds)
+            gate.close(min(answer.after_seconds, LONGEST_PAUSE_SECONDS))
         self.router.answered(name, message.operator, answer if isinstance(answer, TextError) else None)
         return answer
 

@@ -49,6 +49,7 @@ TRY_LATER: Mapping[str, float] = {  # nothing was taken; seconds until it is wor
     "InvalidTimeStamp.Expired": 60,
     "SignatureNonceUsed": 1,
 }
+OF_ONE_TEXT = ("isv.BUSINESS_LIMIT_CONTROL", "isp.GATEWAY_ERROR", "isp.SYSTEM_ERROR", "SignatureNonceUsed")
 
 
 class AliyunSettings(UnsignedSettings):
@@ -96,9 +97,9 @@ class Aliyun(HttpProvider):
         if reply.status == 200 and code == "OK" and isinstance(answer.get("BizId"), str):
             return Accepted((answer["BizId"],))
         if code.startswith("Throttling"):
-            raise TryLater(code, 2)
+            raise TryLater(code, 2, link=True)
         if code in TRY_LATER:
-            raise TryLater(code, TRY_LATER[code])
+            raise TryLater(code, TRY_LATER[code], link=code not in OF_ONE_TEXT)
         if reply.status >= 500 or not code or code == "OK":
             raise OutcomeUnknown(f"http_{reply.status}")
         raise Refused(code[:64])

@@ -36,10 +36,11 @@ from sms.segments import GSM_BASIC, GSM_EXTENSION, Encoding, encoding_of, split
 
 log = structlog.get_logger(__name__)
 
+SYSTEM_ERROR = 0x08  # ESME_RSYSERR
 TRY_LATER: Mapping[int, float] = {  # command_status -> seconds; nothing was taken
     0x14: 5,  # ESME_RMSGQFUL
     0x58: 1,  # ESME_RTHROTTLED
-    0x08: 5,  # ESME_RSYSERR
+    SYSTEM_ERROR: 5,
     0x04: 5,  # ESME_RINVBNDSTS: the centre has forgotten the bind
 }
 PART_TRIES = 5  # for the second and later parts of a text, which cannot go elsewhere any more
@@ -345,5 +346,5 @@ def _content(each: Delivery) -> bytes:
 def _fault(command_status: int) -> TextError:
     reason = f"smpp_{command_status:08x}"
     if command_status in TRY_LATER:
-        return TryLater(reason, TRY_LATER[command_status])
+        return TryLater(reason, TRY_LATER[command_status], link=command_status != SYSTEM_ERROR)
     return Refused(reason)

@@ -193,9 +193,9 @@ def _fault(code: str) -> Refused | TryLater | OutcomeUnknown:
     code = code[:64]
     family = code.partition(".")[0]
     if wait := TRY_LATER.get(code) or TRY_LATER.get(family):
-        return TryLater(code, wait)
+        return TryLater(code, wait, link=family != "LimitExceeded")  # most of those are of one number
     if family in OURS_TO_MEND:
-        return TryLater(code, 300)
+        return TryLater(code, 300, link=True)
     if not code or family in NOT_SURE:
         return OutcomeUnknown(code or "no_code")
     return Refused(code)

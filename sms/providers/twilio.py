@@ -49,6 +49,7 @@ TRY_LATER = {  # nothing was taken; seconds until it is worth another try here
     "30022": 10,  # the campaign's rate
     "30410": 10,  # the provider's own time-out
 }
+OF_ONE_TEXT = ("30003", "30410")
 STATUSES: dict[str, Status] = {
     "accepted": "sent",
     "scheduled": "sent",
@@ -187,7 +188,9 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]
 
 def _fault(http_status: int, code: str) -> TextError:
     if code in TRY_LATER or http_status in (401, 403, 429):
-        return TryLater(code or f"http_{http_status}", TRY_LATER.get(code, 2 if http_status == 429 else 300))
+        seconds = TRY_LATER.get(code, 2 if http_status == 429 else 300)
+        of_all = http_status in (401, 429) or (code in TRY_LATER and code not in OF_ONE_TEXT)
+        return TryLater(code or f"http_{http_status}", seconds, link=of_all)
     if not 400 <= http_status < 500:
         return OutcomeUnknown(code or f"http_{http_status}")
     return Refused(code or f"http_{http_status}")  # 21211, 21408, 21606, 21610 (opted out), 21612, 21614, 21617, ...

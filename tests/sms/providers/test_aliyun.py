@@ -124,6 +124,8 @@ async def test_what_answers_mean(
     with pytest.raises(fault) as told:
         await _aliyun(session, peer.url).send(MESSAGE)
     assert "13900000001" not in told.value.reason
+    of_one_number = code == "isv.BUSINESS_LIMIT_CONTROL"
+    assert getattr(told.value, "link", False) == (fault is TryLater and not of_one_number), "for whom the pause is"
 
 
 @pytest.mark.parametrize("mishap", [each for _, each in MISHAPS], ids=[name for name, _ in MISHAPS])

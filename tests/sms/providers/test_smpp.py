@@ -197,9 +197,10 @@ ANSWERS = [
 async def test_what_answers_mean(centre: Centre, bind: Bind, status: int, fault: type[TextError]) -> None:
     smpp = await bind()
     centre.rejects = [status]
-    with pytest.raises(fault):
+    with pytest.raises(fault) as told:
         await smpp.send(SHORT)
     assert len(centre.submitted) == 1
+    assert getattr(told.value, "link", False) == (fault is TryLater and status != 0x08), "for whom the pause is"
 
 
 async def test_taken_without_an_id_is_not_refused(centre: Centre, bind: Bind) -> None:

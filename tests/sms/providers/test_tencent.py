@@ -132,8 +132,11 @@ async def test_what_statuses_mean(
     peer: Peer, session: aiohttp.ClientSession, code: str, fault: type[TextError]
 ) -> None:
     peer.answers = [answer(200, _sent(code))]
-    with pytest.raises(fault):
+    with pytest.raises(fault) as told:
         await _tencent(session, peer.url).send(MESSAGE)
+    assert getattr(told.value, "link", False) == code.startswith("FailedOperation.Insufficient"), (
+        "for whom the pause is"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,8 +157,9 @@ async def test_what_statuses_mean(
 )
 async def test_what_errors_mean(peer: Peer, session: aiohttp.ClientSession, code: str, fault: type[TextError]) -> None:
     peer.answers = [answer(200, {"Response": {"Error": {"Code": code, "Message": "..."}, "RequestId": "1"}})]
-    with pytest.raises(fault):
+    with pytest.raises(fault) as told:
         await _tencent(session, peer.url).send(MESSAGE)
+    assert getattr(told.value, "link", False) == (fault is TryLater), "all texts wait, and are not tried one by one"
 
 
 @pytest.mark.parametrize("mishap", [each for _, each in MISHAPS], ids=[name for name, _ in MISHAPS])

@@ -76,6 +76,8 @@ ERRORS = [
     (429, 20429, TryLater),
     (401, 20003, TryLater),  # our keys are wrong: another provider may have it
     (403, 20005, TryLater),
+    (403, 21408, TryLater),  # that region, for this account
+    (400, 30003, TryLater),  # the telephone is off
     (500, 20500, OutcomeUnknown),
     (503, None, OutcomeUnknown),
     (404, 20404, Refused),
@@ -91,6 +93,8 @@ async def test_what_errors_mean(
         await _twilio(session, peer.url).send(MESSAGE)
     assert told.value.reason == str(code or f"http_{status}"), "the code and nothing personal"
     assert len(peer.asked) == 1, "never a second time by itself"
+    of_one_text = code in (21408, 30003)
+    assert getattr(told.value, "link", False) == (fault is TryLater and not of_one_text), "for whom the pause is"
 
 
 async def test_refused_in_the_answer(peer: Peer, session: aiohttp.ClientSession) -> None:
