@@ -4,18 +4,16 @@ import re
 import unicodedata
 from datetime import date
 
+from sms.traditional import SIMPLIFIED
+
 MOST = 500  # characters looked at; no keyword is further on
 
-# Traditional forms of the characters that keywords, kinds and months are written with.
-_TRADITIONAL = str.maketrans(
-    "餘額細貸繳單網點幫訂開還詢賬帳戶號歷記錄動請問業務積銀電話轉聯係嗎麼個們時間來這為給險費總當會蘇鎮揚員",
-    "余额细贷缴单网点帮订开还询账账户号历记录动请问业务积银电话转联系吗么个们时间来这为给险费总当会苏镇扬员",
-)
+_SIMPLIFIED = str.maketrans(SIMPLIFIED)
 
 
 def plain(text: str) -> str:
     """Half-width, lower-case, simplified, and nothing but letters, digits and characters: `ＹＥ ！` -> ye."""
-    folded = unicodedata.normalize("NFKC", text[:MOST]).casefold().translate(_TRADITIONAL)
+    folded = unicodedata.normalize("NFKC", text[:MOST]).casefold().translate(_SIMPLIFIED)
     return "".join(each for each in unicodedata.normalize("NFKC", folded) if each.isalnum())
 
 

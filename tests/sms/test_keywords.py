@@ -14,6 +14,7 @@ from sms.keyword_faults import ANSWERS
 from sms.keyword_file import schema
 from sms.keywords import BARE, Table, check, load
 from sms.plain import plain
+from sms.traditional import SIMPLIFIED
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "flows/sms.yaml"
@@ -123,6 +124,28 @@ def test_not_found(table: Table, text: str) -> None:
 def test_the_nearest_is_suggested(table: Table, text: str, title: str) -> None:
     nearest = table.nearest(plain(text))
     assert nearest and nearest.title == title
+
+
+def test_every_word_is_found_in_traditional_script(table: Table) -> None:
+    """Big5 has no simplified characters: what it cannot write lacks its traditional form."""
+    forms = {simplified: traditional for traditional, simplified in SIMPLIFIED.items()}
+    for name, keyword in table.file.keywords.items():
+        for word in keyword.words:
+            written = "".join(forms.get(each, each) for each in word)
+            assert written.encode("big5")
+            found = table.find(plain(written), TODAY)
+            assert found and found.name == name, written
+
+
+@pytest.mark.parametrize(
+    "text, name",
+    [("投訴", "person"), ("註冊", "online"), ("繳納", "deposit"), ("匯繳", "pay_in"), ("緩繳", "pay_in"),
+     ("進度", "order"), ("恢復", "start"), ("網上業務", "online"), ("貸款條件", "loan_guide"), ("辦事大廳", "branches"),
+     ("帳戶", "balance"), ("帐户", "balance"), ("拒絕接收", "stop"), ("退訂所有簡訊", "stop")],
+)  # fmt: skip
+def test_traditional_script(table: Table, text: str, name: str) -> None:
+    found = table.find(plain(text), TODAY)
+    assert found and found.name == name
 
 
 @given(st.text(max_size=80) | st.text("余额明细贷款退订月1234TDRYE上", max_size=12))
