@@ -8,6 +8,7 @@ from fund.fields import Audience, ReportData
 from fund.ledger import Ledger, LedgerAway
 from hotline.desk import STATES, Desk
 from sms.answers import Held, NoDesk
+from sms.params import BadParam, Param
 
 
 class TextWorld:
@@ -44,10 +45,19 @@ class TextWorld:
         if told is None:
             return None
         order, outcome = told
+        state = STATES[order.state]
         words = " ".join(outcome.split())[:50]  # the template is one line
-        return order.number, f"{STATES[order.state]}：{words}" if words else STATES[order.state]
+        return order.number, f"{state}：{words}" if _sendable(words) else state
 
     def _there(self) -> Ledger:
         if self._ledger is None:
             raise LedgerAway("no ledger")
         return self._ledger
+
+
+def _sendable(words: str) -> bool:
+    """Whether words may stand in a text: nothing may with a link or a signature's brackets."""
+    try:
+        return bool(Param("text", max=50).write(words))
+    except BadParam:
+        return False

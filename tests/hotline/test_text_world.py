@@ -49,3 +49,11 @@ async def test_an_order_is_told_to_the_phone_that_left_it(world: TextWorld, hotl
     await hotline.desk.orders.move(order.number, "assigned", "测试")
     await hotline.desk.orders.move(order.number, "answered", "测试", outcome="已电话答复\n谢谢")
     assert await world.work_order("13900000002", "") == (order.number, "已办结：已电话答复 谢谢")
+
+
+@pytest.mark.parametrize("outcome", ["请登录www.example.cn查询办理结果", "详见【通知】第3条"])
+async def test_an_outcome_that_no_text_may_hold_is_left_out(world: TextWorld, hotline: Hotline, outcome: str) -> None:
+    order = await hotline.desk.orders.open("message", text="请回复", caller="13900000002")
+    await hotline.desk.orders.move(order.number, "assigned", "测试")
+    await hotline.desk.orders.move(order.number, "answered", "测试", outcome=outcome)
+    assert await world.work_order("13900000002", "") == (order.number, "已办结")
