@@ -119,6 +119,8 @@ class Keys:
 
     async def client(self, key: str) -> Client | None:
         """Whose key this is; None for a wrong, unknown or revoked one."""
+        if not key.isascii():
+            return None
         fingerprint = hashlib.sha256(key.encode()).digest()
         until, client = self._known.get(fingerprint, (0.0, None))
         if time.monotonic() < until:
