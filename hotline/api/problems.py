@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 from pydantic import BaseModel, Field
 
@@ -64,6 +65,16 @@ def of(fault: Refused | TryLater) -> Problem:
     return Problem(status, word, f"{detail}({rest})" if rest else detail)
 
 
+async def body_of(request: web.Request) -> bytes:
+    """What was posted. Raises `Problem` when it is too large, or not packed as its headers say."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem(413, "too_large") from None
+    except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
+        raise Problem(400, "unreadable") from None
+
+
 # What to do, in the language of the people who read it.
 DETAILS: dict[str, Any] = {
     "bad_number": "号码无法识别，请填写 11 位手机号码。",
@@ -91,6 +102,7 @@ DETAILS: dict[str, Any] = {
     "wrong_scope": "此密钥没有该权限。",
     "too_fast": "请求过于频繁，请稍后再试。",
     "too_large": "请求内容过大。",
+    "unreadable": "请求内容无法解码，请核对 Content-Encoding 等请求头。",
     "not_json": "请求内容不是有效的 JSON。",
     "invalid": "请求内容不符合要求，详见 errors。",
     "ledger_away": "账务系统暂时没有响应，请稍后重试；带同一 key 重试不会重复发送。",

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotline.api.problems import FieldFault, Problem, of
+from hotline.api.problems import FieldFault, Problem, body_of, of
 from sms.errors import Refused, TryLater
 from sms.keys import Client, Keys
 
@@ -154,13 +154,13 @@ async def _body(request: web.Request, route: Route) -> BaseModel | None:
         return None
     if (request.content_length or 0) > MOST_BYTES:
         raise Problem(413, "too_large")
+    raw = await body_of(request)
+    if len(raw) > MOST_BYTES:  # sent in pieces: nobody said how many
+        raise Problem(413, "too_large")
     try:
-        raw = await request.read()
         if rb"\u0000" in raw:
             raise _no_nul()
         return route.body.model_validate_json(raw)
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem(413, "too_large") from None
     except ValidationError as fault:
         raise _invalid(fault) from None
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from fund.privacy import Unreadable
-from hotline.api.problems import Problem
+from hotline.api.problems import Problem, body_of
 from hotline.text import TextService
 from sms.errors import Refused
 from sms.messages import new_id
@@ -60,8 +60,10 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
 
     async def inbound(request: web.Request) -> web.Response:
         try:
-            texted = TextedRequest.model_validate_json(await request.read())
+            texted = TextedRequest.model_validate_json(await body_of(request))
             sender = recipient(texted.sender)
+        except Problem as problem:
+            return problem.response()
         except (ValidationError, Refused):
             return Problem(422, "bad_number").response()
         try:

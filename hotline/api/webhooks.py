@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from hotline.api.problems import Problem
+from hotline.api.problems import Problem, body_of
 from hotline.proxies import caller_address
 from hotline.text import TextService
 from sms.errors import Forged, Garbled, Refused
@@ -29,9 +29,9 @@ def bind_webhooks(app: web.Application, text: TextService, public_url: str, trus
         if provider is None:
             return Problem(404, "not_found").response()
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return Problem(413, "too_large").response()
+            body = await body_of(request)
+        except Problem as problem:
+            return problem.response()
         remote = caller_address(request, trusted)
         posted = Posted(request.method, public_url + request.path_qs, request.headers, body, remote)
         try:

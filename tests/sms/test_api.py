@@ -38,7 +38,7 @@ class Caller:
         async with self.http.post(path, json=body, headers=self.headers, **more) as reply:
             return reply.status, await reply.json()
 
-    async def raw(self, path: str, data: bytes, **headers: str) -> tuple[int, Any]:
+    async def raw(self, path: str, data: Any, **headers: str) -> tuple[int, Any]:
         async with self.http.post(path, data=data, headers=self.headers | headers) as reply:
             return reply.status, await reply.json()
 
@@ -70,6 +70,27 @@ async def api(text: TextService) -> AsyncIterator[Caller]:
     key = await text.keys.add("hall", SCOPES, "40", rate=10_000)
     async with TestClient(TestServer(app)) as client:
         yield Caller(client, key, text)
+
+
+@pytest.mark.parametrize("packed", ["gzip", "deflate"])
+@pytest.mark.parametrize("path", ["/v1/messages", "/providers/sandbox/receipts", "/sandbox/inbound"])
+async def test_what_is_not_packed_as_it_says_is_refused(api: Caller, path: str, packed: str) -> None:
+    status, problem = await api.raw(path, b'{"to": "13900000001"}', **{"Content-Encoding": packed})
+    assert (status, problem["type"]) == (400, "urn:hotline:problem:unreadable")
+
+
+@pytest.mark.parametrize("key", ["\udcff", "hk_\udcff_x", "密钥"])
+async def test_a_key_in_no_letters_of_ours_is_a_wrong_one(api: Caller, key: str) -> None:
+    assert await api.text.keys.client(key) is None
+
+
+async def test_a_large_body_in_pieces_is_refused(api: Caller) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"to": "13900000001", "template": "policy_notice", "params": {"news": "x"}'
+        yield b" " * 100_000 + b"}"
+
+    status, problem = await api.raw("/v1/messages", pieces())
+    assert (status, problem["title"]) == (413, "too large")
 
 
 async def test_a_message_arrives_and_can_be_looked_up(api: Caller) -> None:
