@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import structlog
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
-from hotline.api.problems import FieldFault, Problem, body_of, of
+from hotline.api.problems import NO_DATABASE, FieldFault, Problem, body_of, of
 from sms.errors import Refused, TryLater
 from sms.keys import Client, Keys
 
@@ -130,7 +129,7 @@ def _endpoint(door: Door, route: Route) -> Callable[[web.Request], Awaitable[web
             return problem.response()
         except (Refused, TryLater) as fault:
             return of(fault).response()
-        except SQLAlchemyError as fault:
+        except NO_DATABASE as fault:
             log.error("api.database", path=route.path, fault=type(fault).__name__)
             return Problem(503, "unavailable", retry_after=2).response()
         except web.HTTPException:

@@ -7,10 +7,9 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from fund.privacy import Unreadable
-from hotline.api.problems import Problem, body_of
+from hotline.api.problems import NO_DATABASE, Problem, body_of
 from hotline.text import TextService
 from sms.errors import Refused
 from sms.messages import new_id
@@ -68,7 +67,7 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
             return Problem(422, "bad_number").response()
         try:
             await text.take(names[0], [], [Inbound(sender, texted.text, id=texted.id or new_id())])
-        except SQLAlchemyError:
+        except NO_DATABASE:
             return Problem(503, "unavailable", retry_after=2).response()
         return web.json_response({"status": "taken"}, status=202)
 

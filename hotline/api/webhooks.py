@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 
-from hotline.api.problems import Problem, body_of
+from hotline.api.problems import NO_DATABASE, Problem, body_of
 from hotline.proxies import caller_address
 from hotline.text import TextService
 from sms.errors import Forged, Garbled, Refused
@@ -38,9 +37,9 @@ def bind_webhooks(app: web.Application, text: TextService, public_url: str, trus
             await take(provider, posted)
         except (Forged, Garbled, Refused) as fault:
             return _declined(provider, fault)
-        except SQLAlchemyError as fault:  # a refusal makes the provider repeat it later
+        except NO_DATABASE as fault:  # a refusal makes the provider repeat it later
             log.error("webhook.database", provider=provider.name, fault=type(fault).__name__)
-            return Problem(503, "unavailable").response()
+            return Problem(503, "unavailable", retry_after=2).response()
         said = provider.acknowledgement
         return web.Response(status=said.status, content_type=said.content_type, body=said.body)
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.privacy import Privacy
 from hotline.api.app import add_text_routes
+from hotline.database import open_database
 from hotline.text import TextService, open_text
 from sms.messages import LANES, Message
 from sms.outbox import Outcome
@@ -61,6 +62,29 @@ async def on_the_wire(text: TextService) -> str:
 async def status(text: TextService) -> str:
     async with text.store.read() as connection:
         return str((await connection.execute(select(message.c.status))).scalar_one())
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/v1/messages/x", b""),
+        (PATH, b'[{"phone_number": "13900000001", "success": true, "biz_id": "r1"}]'),
+        ("/sandbox/inbound", b'{"from": "13900000001", "text": "YE"}'),
+    ],
+)
+async def test_without_a_database_one_is_asked_to_come_back(privacy: Privacy, path: str, data: bytes) -> None:
+    engine = open_database("postgresql+asyncpg://nobody@127.0.0.1:9/nothing")
+    aliyun = {"access_key_id": "k", "access_key_secret": "s", "webhook_secret": SECRET}
+    text = open_text(TextSettings(providers={"sandbox": {}, "aliyun": aliyun}), engine, privacy)
+    app = web.Application()
+    add_text_routes(app, text)
+    async with TestClient(TestServer(app)) as client:
+        headers = {"Authorization": "Bearer hk_1_2"}
+        async with client.request("POST" if data else "GET", path, data=data, headers=headers) as reply:
+            assert (reply.status, reply.content_type) == (503, "application/problem+json")
+            assert int(reply.headers["Retry-After"]) > 0
+    await text.session.close()
+    await engine.dispose()
 
 
 async def test_a_receipt_and_its_replays(text: TextService, vendor: TestClient[Any, Any]) -> None:
