@@ -1,5 +1,6 @@
 """What an operator may set about texts: `HOTLINE_SMS__DAY_STARTS=08:30`, `HOTLINE_SMS__PROVIDERS='{"twilio": {}}'`."""
 
+import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -7,7 +8,9 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from fund.setting_faults import Finding, LocalTime, Wrong, explained
+from sms.errors import Refused
 from sms.messages import Lane
+from sms.numbers import recipient
 from sms.providers import PROVIDERS
 from sms.providers.base import ProviderSettings
 from sms.timing import Day
@@ -91,7 +94,7 @@ class TextSettings(BaseModel):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        faults = [*self._provider_faults(), *self._route_faults()]
+        faults = [*self._provider_faults(), *self._route_faults(), *self._number_faults()]
         slowest = (
             0.0 if faults else max((each.timeout_seconds for _, each in self.provider_settings().values()), default=0)
         )
@@ -135,6 +138,17 @@ class TextSettings(BaseModel):
             except ValidationError as fault:  # the values may be secret: only places and reasons are told
                 found = fault.errors(include_input=False)
                 faults += [(".".join(["providers", name, *map(str, each["loc"])]), *explained(each)) for each in found]
+        return faults
+
+    def _number_faults(self) -> list[Finding]:
+        faults: list[Finding] = []
+        for raw in self.codes.test_numbers:
+            try:
+                recipient(raw)
+            except Refused:
+                faults.append(("codes.test_numbers", "里面有的不是手机号码", "one of them is no mobile number"))
+        if not all(re.fullmatch(r"[1-9]\d{0,6}", code) for code in self.abroad):
+            faults.append(("abroad", '应是不带 + 的国家代码，如 ["852"]', 'country codes without a +, such as ["852"]'))
         return faults
 
     def _route_faults(self) -> list[Finding]:

@@ -25,6 +25,8 @@ FAULTS = [
     ({"SMS__DAY_STARTS": "08:30Z"}, "HOTLINE_SMS__DAY_STARTS: 是当地时间", "HOTLINE_SMS__DAY_STARTS: local time without"),
     ({"SMS__DAY_ENDS": "20:00+08:00"}, "HOTLINE_SMS__DAY_ENDS: 是当地时间", "HOTLINE_SMS__DAY_ENDS: local time without"),
     ({"SMS__REMIND_AT": "09:00+08:00"}, "HOTLINE_SMS__REMIND_AT: 是当地时间", "HOTLINE_SMS__REMIND_AT: local time without"),
+    ({"SMS__CODES__TEST_NUMBERS": '{"123": "1"}'}, "HOTLINE_SMS__CODES__TEST_NUMBERS: 里面有的不是", "HOTLINE_SMS__CODES__TEST_NUMBERS: one of"),
+    ({"SMS__ABROAD": '["+852"]'}, "HOTLINE_SMS__ABROAD: 应是不带 +", "HOTLINE_SMS__ABROAD: country codes without"),
     ({"SMS__LEASE_SECONDS": "5"}, "HOTLINE_SMS__LEASE_SECONDS: 要大于最长的", "HOTLINE_SMS__LEASE_SECONDS: must be more than"),
     ({"SMS__PROVIDERS": '{"nobody": {}}'}, "HOTLINE_SMS__PROVIDERS__NOBODY: 没有服务商", "HOTLINE_SMS__PROVIDERS__NOBODY: no provider"),
     ({"SMS__PROVIDERS": '{"aliyun": {}}'}, "HOTLINE_SMS__PROVIDERS__ALIYUN__ACCESS_KEY_ID: 必须填写",
