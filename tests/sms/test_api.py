@@ -79,6 +79,12 @@ async def test_what_is_not_packed_as_it_says_is_refused(api: Caller, path: str, 
     assert (status, problem["type"]) == (400, "urn:hotline:problem:unreadable")
 
 
+@pytest.mark.parametrize("path", ["/providers/sandbox/receipts", "/providers/sandbox/inbound"])
+async def test_what_a_provider_does_not_tell_here_is_declined_in_words(api: Caller, path: str) -> None:
+    status, problem = await api.post(path, {})
+    assert status == 404 and "服务商" in problem["detail"]
+
+
 @pytest.mark.parametrize("key", ["\udcff", "hk_\udcff_x", "密钥"])
 async def test_a_key_in_no_letters_of_ours_is_a_wrong_one(api: Caller, key: str) -> None:
     assert await api.text.keys.client(key) is None
