@@ -4,16 +4,17 @@ import re
 import unicodedata
 from datetime import date
 
-from sms.traditional import SIMPLIFIED
+from opencc import OpenCC
 
 MOST = 500  # characters looked at; no keyword is further on
 
-_SIMPLIFIED = str.maketrans(SIMPLIFIED)
+_simplified = OpenCC("t2s").convert
 
 
 def plain(text: str) -> str:
     """Half-width, lower-case, simplified, and nothing but letters, digits and characters: `ＹＥ ！` -> ye."""
-    folded = unicodedata.normalize("NFKC", text[:MOST]).casefold().translate(_SIMPLIFIED)
+    folded = unicodedata.normalize("NFKC", text[:MOST]).casefold()
+    folded = _simplified(folded).replace("帐", "账")  # people write either
     return "".join(each for each in unicodedata.normalize("NFKC", folded) if each.isalnum())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opencc import OpenCC
 
 from fund.yaml_source import parse
 from sms import templates as template_files
@@ -14,7 +15,6 @@ from sms.keyword_faults import ANSWERS
 from sms.keyword_file import schema
 from sms.keywords import BARE, Table, check, load
 from sms.plain import plain
-from sms.traditional import SIMPLIFIED
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "flows/sms.yaml"
@@ -127,12 +127,10 @@ def test_the_nearest_is_suggested(table: Table, text: str, title: str) -> None:
 
 
 def test_every_word_is_found_in_traditional_script(table: Table) -> None:
-    """Big5 has no simplified characters: what it cannot write lacks its traditional form."""
-    forms = {simplified: traditional for traditional, simplified in SIMPLIFIED.items()}
+    """As they write in Hong Kong and on Taiwan."""
+    scripts = [OpenCC(to) for to in ("s2t", "s2hk", "s2tw")]
     for name, keyword in table.file.keywords.items():
-        for word in keyword.words:
-            written = "".join(forms.get(each, each) for each in word)
-            assert written.encode("big5")
+        for written in (script.convert(word) for word in keyword.words for script in scripts):
             found = table.find(plain(written), TODAY)
             assert found and found.name == name, written
 
