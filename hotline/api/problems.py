@@ -120,6 +120,8 @@ DETAILS: dict[str, Any] = {
     "doubled_column": "名单有重复的列名。",
     "empty_file": "名单是空的。",
     "bad_period": "日期颠倒，或超过 366 天。",
+    "no_such_path": "没有这个接口，请核对地址。",
+    "wrong_method": "该接口不支持这种请求方法，支持的见 Allow。",
     "no_such_call": "没有这个来电。",
     "no_receipts_here": "该服务商不在此地址推送回执。",
     "no_inbound_here": "该服务商不在此地址推送上行短信。",

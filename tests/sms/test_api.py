@@ -85,6 +85,16 @@ async def test_what_a_provider_does_not_tell_here_is_declined_in_words(api: Call
     assert status == 404 and "服务商" in problem["detail"]
 
 
+async def test_what_no_route_takes_is_a_problem_too(api: Caller) -> None:
+    status, problem = await api.get("/v1/nothing")
+    assert (status, problem["type"]) == (404, "urn:hotline:problem:no_such_path")
+    async with api.http.get("/v1/verifications") as reply:
+        assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+        assert (await reply.json())["type"] == "urn:hotline:problem:wrong_method"
+    async with api.http.get("/nothing") as reply:
+        assert (reply.status, reply.content_type) == (404, "text/plain")
+
+
 @pytest.mark.parametrize("key", ["\udcff", "hk_\udcff_x", "密钥"])
 async def test_a_key_in_no_letters_of_ours_is_a_wrong_one(api: Caller, key: str) -> None:
     assert await api.text.keys.client(key) is None
