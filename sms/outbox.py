@@ -198,13 +198,6 @@ class Outbox:
             "reason": "",
         }
 
-    async def find(self, client: str, key: str) -> Added | None:
-        """The message a client asked for under a key."""
-        wanted = select(message.c.id, message.c.status).where(message.c.key_hash == key_hash(client, key))
-        async with self.store.read() as connection:
-            row = (await connection.execute(wanted)).first()
-        return Added(row.id, row.status, duplicate=True) if row else None
-
     async def due(self) -> set[Lane]:
         """The lanes that have something to claim now: a glance, which costs next to nothing."""
         (row,) = await _DUE_LANES.fetch(self.store.engine, now=self.clock())

@@ -116,7 +116,7 @@ async def test_a_restart_heals(exchange: FakeExchange) -> None:
 
 async def test_a_question_under_way_learns_of_the_loss(exchange: FakeExchange) -> None:
     exchange.silent.add("QueueStatus")
-    async with link(exchange.port, limit_seconds=5.0) as ami:
+    async with link(exchange.port, limit_seconds=30.0) as ami:
         await connected(ami)
         asking = asyncio.create_task(ami.rows("QueueStatus"))
         await exchange.until("QueueStatus")

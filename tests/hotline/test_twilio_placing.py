@@ -148,7 +148,7 @@ async def test_who_is_tried_in_vain_is_told_by_text(tmp_path: Path) -> None:
         request = (await here.call_backs.ask(PHONE)).request
         async with here.phone(await here.rings()) as phone:
             await phone.post_status("no-answer")
-        found, last = await here.settled(request.id)
+        _, last = await here.settled(request.id)
         async with aiohttp.ClientSession(here.url) as session, asyncio.timeout(10):
             while True:
                 async with session.get("/sandbox/messages", params={"to": PHONE}) as reply:
@@ -157,7 +157,9 @@ async def test_who_is_tried_in_vain_is_told_by_text(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
         at = f"{last.began_at.astimezone(CHINA):%H:%M}"
         assert [f"我们于{at}按您的请求回电，未能接通" in text["text"] for text in texts] == [True]
-        found = await here.call_backs.find(request.id)  # type: ignore[assignment]
+        async with asyncio.timeout(10):
+            while not (found := await here.call_backs.find(request.id)) or not found.closed_at:
+                await asyncio.sleep(0.05)
         assert found.outcome == "no_answer"
 
 

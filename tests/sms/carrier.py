@@ -15,7 +15,7 @@ from sms.providers.base import Accepted, HttpProvider, Outgoing, ProviderSetting
 
 class WireSettings(ProviderSettings):
     url: str
-    timeout_seconds: float = 0.5
+    timeout_seconds: float = 1.5
 
 
 class Wire(HttpProvider):

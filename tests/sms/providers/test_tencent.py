@@ -34,7 +34,7 @@ def _tencent(session: aiohttp.ClientSession, endpoint: str = "http://127.0.0.1:1
         "secret_key": "secretkey",
         "app_id": "1400006666",
         "endpoint": endpoint,
-        "timeout_seconds": 0.5,
+        "timeout_seconds": 10,
     }
     return Tencent("tencent", TencentSettings.model_validate(settings | given), session)
 
@@ -166,7 +166,7 @@ async def test_what_errors_mean(peer: Peer, session: aiohttp.ClientSession, code
 async def test_mishaps_leave_the_outcome_unknown(peer: Peer, session: aiohttp.ClientSession, mishap: Answer) -> None:
     peer.answers = [mishap]
     with pytest.raises(OutcomeUnknown):
-        await _tencent(session, peer.url).send(MESSAGE)
+        await _tencent(session, peer.url, timeout_seconds=1).send(MESSAGE)
     assert len(peer.asked) == 1, "never a second time by itself"
 
 

@@ -26,7 +26,7 @@ def _twilio(session: aiohttp.ClientSession, endpoint: str = "http://127.0.0.1:1"
         "auth_token": TOKEN,
         "sender": "+15005550006",
         "endpoint": endpoint,
-        "timeout_seconds": 0.5,
+        "timeout_seconds": 10,
     }
     return Twilio("twilio", TwilioSettings.model_validate(settings | given), session)
 
@@ -107,7 +107,7 @@ async def test_refused_in_the_answer(peer: Peer, session: aiohttp.ClientSession)
 async def test_mishaps_leave_the_outcome_unknown(peer: Peer, session: aiohttp.ClientSession, mishap: Answer) -> None:
     peer.answers = [mishap]
     with pytest.raises(OutcomeUnknown):
-        await _twilio(session, peer.url).send(MESSAGE)
+        await _twilio(session, peer.url, timeout_seconds=1).send(MESSAGE)
     assert len(peer.asked) == 1, "never a second time by itself"
 
 
