@@ -14,7 +14,8 @@ _AT_ONCE = 500  # rows of one removing transaction, so that a code never waits l
 
 
 async def remove_old(store: Store, keep_days: int, keep_text_days: int, clock: Clock = utc_now) -> int:
-    """Empty the sealed bodies of finished texts after `keep_text_days`, remove records after `keep_days`.
+    """Empty the sealed bodies of finished texts after `keep_text_days`, remove records after `keep_days`,
+    but of a text that is still to go.
 
     Codes lose their body as soon as they cannot be used any more, the rows of a broken upload at once. A campaign
     nobody went on with for `keep_text_days` is cancelled. Returns how many texts and inbound texts were touched.
@@ -22,13 +23,15 @@ async def remove_old(store: Store, keep_days: int, keep_text_days: int, clock: C
     now = clock()
     weeks, months = now - timedelta(days=keep_text_days), now - timedelta(days=keep_days)
     await _campaigns(store, now, weeks, months)
-    at_rest = (message.c.due_at.is_(None), message.c.status != "sending", message.c.body != b"")
-    codes = (message.c.lane == "code", message.c.expires_at < now - timedelta(hours=1), *at_rest)
-    texts = (message.c.created_at < weeks, message.c.dead_at.is_(None), *at_rest)
+    at_rest = (message.c.due_at.is_(None), message.c.status != "sending")
+    full = (*at_rest, message.c.body != b"")
+    codes = (message.c.lane == "code", message.c.expires_at < now - timedelta(hours=1), *full)
+    texts = (message.c.created_at < weeks, message.c.dead_at.is_(None), *full)
     touched = await _in_steps(store, message, codes, empty=True) + await _in_steps(store, message, texts, empty=True)
     read = (inbound.c.received_at < weeks, inbound.c.state != "new", inbound.c.body != b"")
     touched += await _in_steps(store, inbound, read, empty=True)
-    for table, at in ((message, message.c.created_at), (inbound, inbound.c.received_at), (audit, audit.c.at)):
+    touched += await _in_steps(store, message, (message.c.created_at < months, *at_rest), empty=False)
+    for table, at in ((inbound, inbound.c.received_at), (audit, audit.c.at)):
         touched += await _in_steps(store, table, (at < months,), empty=False)
     await _in_steps(store, callback, (callback.c.at < weeks,), empty=False)
     async with store.write() as connection:

@@ -61,6 +61,18 @@ async def test_what_waits_for_a_person_or_a_worker_is_kept(store: Store) -> None
     assert (await after(store, days=31), min(await bodies(store)) > 0) == (0, True)
 
 
+async def test_a_text_for_next_year_is_kept_until_it_has_gone(store: Store) -> None:
+    outbox = Outbox(store, lambda: NOW)
+    await outbox.add(Message(to="13900000001", text="您好", not_before=NOW + timedelta(days=300)))
+    assert (await after(store, days=299), min(await bodies(store)) > 0) == (0, True)
+    outbox.clock = lambda: NOW + timedelta(days=300)
+    (claimed,) = await outbox.claim(LANES, 1, 30)
+    assert await after(store, days=300) == 0
+    await outbox.record(Outcome(claimed.id, "sent", "a", ("r",)))
+    await after(store, days=301)
+    assert await bodies(store) == []
+
+
 async def test_what_people_texted_goes_as_well(store: Store) -> None:
     row = {"id": "i1", "provider": "a", "fingerprint": b"f", "from_hash": b"h", "from_masked": "*", "body": b"x"}
     async with store.write() as connection:
