@@ -169,14 +169,11 @@ async def test_after_a_slow_change_threads_make_the_next(quick: Lanes, monkeypat
 
 
 async def test_the_log_of_what_is_noted_does_not_grow_for_ever(quick: Lanes, tmp_path: Path) -> None:
-    log = tmp_path / "lanes.db-wal"
-    sizes = []
     for n in range(20 * NOTES):
         await quick.note(adds(f"{n:0500}"))
         await asyncio.sleep(0)
-        if n % (10 * NOTES) == 0:
-            sizes.append(log.stat().st_size)
-    assert log.stat().st_size < 1.5 * sizes[1]
+    pages = (tmp_path / "lanes.db-wal").stat().st_size // 4096
+    assert pages < 20 * NOTES, "a note takes nearly four, and a busy machine is late to begin it anew"
     assert (tmp_path / "lanes.db").stat().st_size > 20 * NOTES * 500
 
 
