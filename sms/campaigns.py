@@ -390,6 +390,7 @@ _ENOUGH = Statement(
     .offset(BACKLOG - CHUNK),
     by_key=True,
 )
+# Locks the campaign as well: a pause waits for the chunk, the next chunk for the pause.
 _NEXT_CHUNK = (
     select(campaign_chunk, campaign.c.client, campaign.c.template, campaign.c.report)
     .join(campaign, campaign.c.id == campaign_chunk.c.campaign)
@@ -397,7 +398,5 @@ _NEXT_CHUNK = (
     .where(campaign.c.template.not_in(bindparam("resting", expanding=True)))
     .order_by(campaign.c.started_at, campaign_chunk.c.n)
     .limit(1)
-    .with_for_update(
-        skip_locked=True, key_share=True
-    )  # the campaign as well: a pause waits for the chunk, the next chunk for it
+    .with_for_update(skip_locked=True, key_share=True)
 )

@@ -42,6 +42,7 @@ class Table:
     file: File
     _words: Mapping[str, str] = field(init=False, repr=False)  # plain word -> name of its keyword
     _kinds: Mapping[str, Kind] = field(init=False, repr=False)
+    _close: frozenset[str] = field(init=False, repr=False)
     _courtesy: Sequence[str] = field(init=False, repr=False)  # the longest first, those that are keywords too last
     _naming: re.Pattern[str] = field(init=False, repr=False)  # a word of a kind, or a courtesy
 
@@ -51,7 +52,8 @@ class Table:
         courtesy = sorted(_longest_first(plain(word) for word in self.file.courtesy), key=words.__contains__)
         naming = re.compile("|".join(_longest_first([*kinds, *courtesy])))
         values = {"_words": {word: words[word] for word in _longest_first(words)}, "_kinds": kinds}
-        for name, value in {**values, "_courtesy": courtesy, "_naming": naming}.items():
+        close = frozenset(plain(word) for word in self.file.close)
+        for name, value in {**values, "_close": close, "_courtesy": courtesy, "_naming": naming}.items():
             object.__setattr__(self, name, value)
 
     def find(self, text: str, today: date) -> Found | None:
@@ -73,7 +75,7 @@ class Table:
 
     def closes(self, text: str) -> bool:
         """Whether a plain text wants no answer any more to what it asked."""
-        return not {plain(word) for word in self.file.close}.isdisjoint(self._ever_barer(text))
+        return not self._close.isdisjoint(self._ever_barer(text))
 
     def nearest(self, text: str) -> KeywordWritten | None:
         """The keyword somebody may have meant."""

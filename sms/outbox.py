@@ -168,9 +168,10 @@ class Outbox:
 
     def _rows(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         now = self.clock()
-        return [self._row(each, now) for each in messages]
+        return [self.row(each, now) for each in messages]
 
-    def _row(self, each: Message, now: datetime) -> dict[str, Any]:
+    def row(self, each: Message, now: datetime) -> dict[str, Any]:
+        """A message as the table holds it, sealed."""
         body = {"to": each.to, "text": each.text, "signature": each.signature, "params": dict(each.params)}
         return {
             "id": each.id,

@@ -10,20 +10,19 @@ from typing import Any
 
 from sqlalchemy import and_, func, select
 
-from fund.privacy import mask_number
 from sms.messages import Message
-from sms.numbers import operator_of
-from sms.outbox import DEFAULT_LIFE, Added, key_hash
+from sms.outbox import Added, Outbox, key_hash
 from sms.store import Store
 from sms.tables import message
 
 SAME_AS = "same as "  # and the id of the text there is
 
 
-async def kept(store: Store, messages: Sequence[Message], added: Sequence[Added], now: datetime) -> list[Added]:
+async def kept(outbox: Outbox, messages: Sequence[Message], added: Sequence[Added]) -> list[Added]:
     """`added`, with the keys of repeats kept."""
+    store, now = outbox.store, outbox.clock()
     repeats = {
-        key_hash(each.client, each.key): _row(store, each, there.id, now)
+        key_hash(each.client, each.key): _row(outbox, each, there.id, now)
         for each, there in zip(messages, added, strict=True)
         if each.key and there.duplicate
     }
@@ -53,26 +52,6 @@ async def _known(store: Store, keys: Iterable[bytes | None]) -> dict[bytes | Non
     return {row.key_hash: Added(row.text_id or row.id, row.text_status or row.status, duplicate=True) for row in rows}
 
 
-def _row(store: Store, each: Message, same_as: str, now: datetime) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "lane": each.lane,
-        "status": "failed",
-        "body": b"",
-        "to_hash": store.phone(each.to),
-        "to_masked": mask_number(each.to),
-        "key_hash": key_hash(each.client, each.key),
-        "client": each.client,
-        "template": each.template,
-        "kind": each.kind,
-        "quiet": each.quiet,
-        "operator": operator_of(each.to),
-        "parts": each.parts,
-        "cost": 0,
-        "created_at": now,
-        "expires_at": each.expires_at or now + DEFAULT_LIFE,
-        "attempt": 0,
-        "tried": "",
-        "reason": f"{SAME_AS}{same_as}",
-        "done_at": now,
-    }
+def _row(outbox: Outbox, each: Message, same_as: str, now: datetime) -> dict[str, Any]:
+    never = {"status": "failed", "due_at": None, "body": b"", "account_hash": None, "once_hash": None, "cost": 0}
+    return outbox.row(each, now) | never | {"reason": f"{SAME_AS}{same_as}", "done_at": now}

@@ -54,7 +54,7 @@ class Sender:
         """Queue composed texts together, or none of them."""
         added = await self.outbox.add_all(messages)
         if any(each.duplicate for each in added):
-            added = await repeats.kept(self.outbox.store, messages, added, self.outbox.clock())
+            added = await repeats.kept(self.outbox, messages, added)
         for message, each in zip(messages, added, strict=True):
             metrics.of(metrics.REPEATS if each.duplicate else metrics.ADDED, message.lane, message.template).inc()
         return added

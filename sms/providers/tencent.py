@@ -44,10 +44,8 @@ TRY_LATER: Mapping[str, float] = {  # nothing was taken; seconds until it is wor
     "LimitExceeded.DeliveryFrequencyLimit": 30,
     "RequestLimitExceeded": 1,
     "FailedOperation.InsufficientBalanceInSmsPackage": 300,
-    "UnauthorizedOperation.SerivceSuspendDueToArrears": 300,  # spelt so by the vendor
-    "UnauthorizedOperation.ServiceSuspendDueToArrears": 300,
 }
-OURS_TO_MEND = (  # keys and rights: another provider may take it meanwhile
+OURS_TO_MEND = (  # keys, rights and bills: another provider may take it meanwhile
     "AuthFailure",
     "UnauthorizedOperation",
     "IpInBlacklist",
