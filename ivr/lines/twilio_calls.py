@@ -157,7 +157,7 @@ class TwilioVoice:
             turn.answer = replace(turn.answer, left_by=key)
         with suppress(Away):
             if answer := await self._turns.latest(call_id):
-                await self._turns.answer(call_id, n, replace(answer, left_by=key))
+                await self._turns.answer(call_id, n, replace(answer, left_by=key), self._clock())
 
     async def end_forgotten(self) -> None:
         """End calls of whose end Twilio has told nobody: no status callback is set, or it was lost."""
@@ -273,7 +273,7 @@ class TwilioVoice:
 
     async def _keep(self, asked: Asked, answer: Answer, *, over: bool = False) -> bool:
         with suppress(Away):
-            return await self._turns.answer(asked.call_id, asked.n, answer, over=over)
+            return await self._turns.answer(asked.call_id, asked.n, answer, self._clock(), over=over)
         return True
 
     def _ways(self, asked: Asked) -> Ways:

@@ -89,12 +89,27 @@ class Turns:
             return Claim("over")
         return Claim("taken", n, self._opened(row.answer)) if row.n == n else Claim("stale", row.n)
 
-    async def answer(self, call_id: str, n: int, answer: Answer, *, over: bool = False) -> bool:
-        """Keep the answer of a turn of ours, `over` if it is the last. False when the call has ended meanwhile."""
+    async def answer(self, call_id: str, n: int, answer: Answer, now: datetime, *, over: bool = False) -> bool:
+        """Keep the answer of a turn of ours, `over` if it is the last. False when the call has ended meanwhile.
+
+        The turn need not stand in the row: the database may have been away when it was taken. Of a call that is
+        further already, as another node had adopted the turn, there is nothing to keep.
+        """
         row, sealed = twilio_turns.c, self._privacy.seal(json.dumps(asdict(answer)))
-        kept = update(twilio_turns).where(row.call_id == call_id, row.n == n, ~row.over)
-        kept = kept.values(answer=sealed, done=answer.done, over=over)
-        return await self._asked(lambda connection: _changed(connection, kept))
+        put = self._insert.values(call_id=call_id, n=n, claimed_at=now, answer=sealed, done=answer.done, over=over)
+        put = put.on_conflict_do_update(
+            index_elements=["call_id"],
+            set_={name: put.excluded[name] for name in ("n", "claimed_at", "answer", "done", "over")},
+            where=(row.n <= n) & ~row.over,
+        )
+
+        async def keep(connection: AsyncConnection) -> bool:
+            if await _changed(connection, put):
+                return True
+            ended = select(row.over).where(row.call_id == call_id)
+            return not (await connection.execute(ended)).scalar_one()
+
+        return await self._asked(keep)
 
     async def latest(self, call_id: str) -> Answer | None:
         """The answer of the call's present turn."""

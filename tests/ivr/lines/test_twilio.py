@@ -180,6 +180,57 @@ async def test_the_call_goes_on_from_memory_while_the_database_is_away(database:
         assert phone.over and "中断" not in phone.said and phone.heard[-1] == "再见。"
 
 
+async def test_the_call_goes_on_when_the_database_was_away_only_as_a_turn_was_taken(database: AsyncEngine) -> None:
+    async def spoken_as_it_is_back(_: Utterance) -> Sound:
+        if "1" in pressed:
+            async with database.begin() as connection:
+                await connection.execute(text("ALTER TABLE mislaid RENAME TO twilio_turns"))
+            pressed.clear()
+        return Sound()
+
+    pressed: list[str] = []
+    async with node(database, FLOW, speak=spoken_as_it_is_back) as here, TwilioPhone({PUBLIC: here.url}) as phone:
+        await phone.start()
+        async with database.begin() as connection:
+            await connection.execute(text("ALTER TABLE twilio_turns RENAME TO mislaid"))
+        pressed.append("1")
+        await phone.press("1")
+        assert not pressed and not phone.over and "第二层" in phone.said
+        async with node(database, FLOW) as other:
+            phone.places = {PUBLIC: other.url}
+            await phone.press("1")
+        assert "请输入四位数字" in phone.said and "中断" not in phone.said, "and what it heard is known to other nodes"
+
+
+async def test_a_node_that_is_late_does_not_end_the_call(database: AsyncEngine) -> None:
+    """Another has adopted its turn meanwhile, and the caller is further."""
+    answer, clock = asyncio.Event(), Clock()
+
+    async def slow(_: LookUp) -> str:
+        await answer.wait()
+        return "closed"
+
+    async def closed(_: LookUp) -> str:
+        return "closed"
+
+    async with (
+        node(database, FLOW, Waiting(slow), clock, answer_seconds=0.2) as here,
+        node(database, FLOW, Waiting(closed), clock) as other,
+        TwilioPhone({PUBLIC: here.url}) as phone,
+    ):
+        await phone.start()
+        press = asyncio.create_task(phone.press("3"))
+        while not any("请稍候" in words for words in phone.heard):
+            await asyncio.sleep(0.01)
+        clock.now += timedelta(seconds=11)
+        phone.places = {PUBLIC: other.url}
+        await press
+        await phone.press("1")
+        answer.set()
+        await here.voice.stop()
+        assert await outcome(database, phone.call_sid) == ("", False)
+
+
 async def test_our_fault_leads_to_a_person(database: AsyncEngine) -> None:
     async def broken(_: Utterance) -> Sound:
         raise RuntimeError("no voice")
