@@ -25,14 +25,26 @@ def settings() -> Settings:
 
 
 class Commands(click.Group):
-    """Says in one line, without the driver's twenty, that a database does not answer."""
+    """Says in one line, without the driver's twenty, that a database does not answer, or a folder cannot be used."""
 
     def invoke(self, ctx: click.Context) -> object:
+        from sqlalchemy.exc import DBAPIError
+
         try:
             return super().invoke(ctx)
-        except ConnectionError as fault:
-            told = f"连不上，请检查 HOTLINE_DATABASE_URL 和 HOTLINE_FUND_URL：{fault}"
-            raise click.ClickException(told) from None
+        except BrokenPipeError:  # nobody reads any more, as after `| head`: click ends without a word
+            raise
+        except DBAPIError as fault:
+            raise click.ClickException(f"数据库出错，请检查 HOTLINE_DATABASE_URL 和磁盘空间：{fault.orig}") from None
+        except OSError as fault:
+            raise click.ClickException(_missing(fault)) from None
+
+
+def _missing(fault: OSError) -> str:
+    """What to look at: a file or the disk; else a database that does not answer, or is not found."""
+    if fault.filename is not None or fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return f"读写不成，请检查路径、权限和磁盘空间：{fault}"
+    return f"连不上，请检查 HOTLINE_DATABASE_URL 和 HOTLINE_FUND_URL：{fault}"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

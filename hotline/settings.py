@@ -17,6 +17,8 @@ from cryptography.fernet import Fernet
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from fund.privacy import Privacy
 from fund.setting_faults import LocalTime, Wrong, told
@@ -69,6 +71,12 @@ def _database(written: str) -> str:
     if written and not written.startswith(DATABASES):
         zh, en = f"要以 {' 或 '.join(DATABASES)} 开头", f"an address that begins with {' or '.join(DATABASES)}"
         raise Wrong(("", zh, en))
+    try:
+        if written:
+            make_url(written)
+    except (ArgumentError, ValueError):
+        zh = "地址写法不对，应像 postgresql+asyncpg://用户:密码@主机:5432/库"
+        raise Wrong(("", zh, "an address such as postgresql+asyncpg://user:password@host:5432/name")) from None
     return written
 
 
@@ -248,5 +256,7 @@ def faults_of(wrong: ValueError) -> list[str]:
 
     In the language that is set, if that can be read.
     """
+    if isinstance(wrong, UnicodeDecodeError):
+        return [".env 不是 UTF-8 编码：请另存为，编码选 UTF-8 (.env is not in UTF-8)"]
     named = os.environ.get("HOTLINE_LANGUAGE") or dotenv_values(".env").get("HOTLINE_LANGUAGE")
     return told(wrong, "en" if named == "en" else "zh")

@@ -189,10 +189,50 @@ def test_serve_names_what_it_cannot_start_with(home: Path, environment: dict[str
         assert untrue not in done.stderr
 
 
-def test_any_command_says_in_a_line_that_the_database_is_away(home: Path) -> None:
-    done = hotline(home, "versions", HOTLINE_DATABASE_URL="postgresql+asyncpg://u:s3cret@127.0.0.1:1/x")
-    assert done.returncode == 1 and "HOTLINE_DATABASE_URL" in done.stderr
-    assert "Traceback" not in done.stderr and "s3cret" not in done.stderr
+@pytest.mark.parametrize(
+    ("command", "name", "value", "told"),
+    [
+        ("versions", "HOTLINE_DATABASE_URL", "postgresql+asyncpg://u:s3cret@127.0.0.1:1/x", "HOTLINE_DATABASE_URL"),
+        ("versions", "HOTLINE_DATABASE_URL", "postgresql+asyncpg://u:s3cret@nobody.invalid/x", "HOTLINE_DATABASE_URL"),
+        ("check", "HOTLINE_DATABASE_URL", "postgresql+asyncpg://u:s3cret@127.0.0.1:port/x", "地址写法不对"),
+        ("versions", "HOTLINE_DATABASE_URL", f"sqlite+aiosqlite:///{HERE / 'README.md'}", "not a database"),
+        ("versions", "HOTLINE_HOME", "/dev/null/nowhere", "/dev/null/nowhere"),
+        ("check", "HOTLINE_PROMPTS", "/nowhere", "/nowhere/voice.yaml"),
+    ],
+)
+def test_any_command_says_in_a_line_what_it_cannot_work_with(
+    home: Path, command: str, name: str, value: str, told: str
+) -> None:
+    done = hotline(home, command, **{name: value})
+    assert done.returncode == 1 and told in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "s3cret" not in done.stderr
+
+
+def test_settings_that_notepad_saved_in_another_encoding(home: Path, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("# 端口\nHOTLINE_PORT=12329\n".encode("gbk"))
+    done = subprocess.run(
+        [sys.executable, "-m", "hotline", "staff", "list"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HOTLINE_HOME": str(home), "PYTHONPATH": str(HERE)},
+    )
+    assert done.returncode == 1 and "UTF-8" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_whoever_reads_only_the_first_line_hears_of_no_fault(home: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "hotline", "check"],
+        cwd=HERE,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HOTLINE_HOME": str(home)},
+    )
+    os.close(writing)
+    assert done.stderr == ""
 
 
 def test_keys_that_are_none_are_told_with_everything_else(home: Path) -> None:
