@@ -9,6 +9,7 @@ import click
 
 from desk.figures import FIGURES, Report
 from hotline import reports
+from hotline.staff.words import FAULTS, say
 
 
 @click.command()
@@ -19,23 +20,24 @@ from hotline import reports
 def report(name: str, first: datetime | None, last: datetime | None, as_csv: bool) -> None:
     """Print the figures the centre reports: calls, answers, waits, ratings, orders, call-backs, nodes."""
     from desk.figures import BadPeriod
+    from hotline.cli import settings
 
+    chosen = settings()
     try:
-        found = asyncio.run(_report(name, first, last))
+        found = asyncio.run(_report(chosen.own_database_url, name, first, last))
     except BadPeriod:
-        raise click.ClickException("日期颠倒，或超过 366 天") from None
-    click.echo(reports.as_csv(found), nl=False) if as_csv else _print(found)
+        raise click.ClickException(say(FAULTS["bad_period"], chosen.language)) from None
+    click.echo(reports.as_csv(found, language=chosen.language), nl=False) if as_csv else _print(found, chosen.language)
 
 
-async def _report(name: str, first: datetime | None, last: datetime | None) -> Report:
+async def _report(url: str, name: str, first: datetime | None, last: datetime | None) -> Report:
     from desk.figures import Figures
     from fund.clock import china_now
-    from hotline.cli import settings
     from hotline.database import open_database
     from hotline.migrations import upgrade
 
     days = reports.period(first and first.date(), last and last.date(), china_now().date())
-    engine = open_database(settings().own_database_url)
+    engine = open_database(url)
     try:
         await upgrade(engine)
         return await Figures(engine, china_now).report(name, days)
@@ -43,14 +45,20 @@ async def _report(name: str, first: datetime | None, last: datetime | None) -> R
         await engine.dispose()
 
 
-def _print(found: Report) -> None:
-    click.echo(f"{reports.TITLES[found.name]}  {found.period.first} 至 {found.period.last}")
+def _print(found: Report, language: str) -> None:
+    to = "至" if language == "zh" else "to"
+    click.echo(f"{say(reports.TITLES[found.name], language)}  {found.period.first} {to} {found.period.last}")
     lines: list[tuple[str, ...]]
     if found.name == "summary":
-        lines = [(FIGURES[name].label, reports.shown(value, FIGURES[name].unit)) for name, value in found.rows]
+        lines = [
+            (say(FIGURES[name].label, language), reports.shown(value, FIGURES[name].unit, language))
+            for name, value in found.rows
+        ]
     else:
-        lines = [tuple(reports.label(column) for column in found.columns)]
-        lines += [tuple(reports.shown(cell) for cell in row) for row in found.rows]
+        lines = [tuple(reports.label(column, language) for column in found.columns)]
+        lines += [
+            (str(reports.named(found.name, first, language)), *map(reports.shown, rest)) for first, *rest in found.rows
+        ]
     for line in _aligned(lines):
         click.echo(line)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from desk.figures import EARLIEST, FIGURES, NODE_COLUMNS, BadPeriod, Period, Report
+from desk.figures import EARLIEST, FIGURES, NO_TOPIC, NODE_COLUMNS, BadPeriod, Period, Report
+from hotline.staff.words import say
 
 USUAL_DAYS = 30
 BOM = "\ufeff"  # spreadsheets take a file without it for something older than UTF-8
@@ -44,12 +45,15 @@ TITLES = {
     "queues": "按队列",
     "ratings": "按评价",
 }
+CALLED: Mapping[str, Mapping[str, str]] = {"topics": {NO_TOPIC: "未选择业务"}, "ratings": RATINGS}
 assert set(NODE_COLUMNS) <= set(LABELS)
 
+Names = Mapping[str, Mapping[str, str]]  # of a report: what the menus call the things it is about
 
-def label(column: str) -> str:
+
+def label(column: str, language: str = "zh") -> str:
     """What a column is called."""
-    return LABELS[column]
+    return say(LABELS[column], language)
 
 
 def period(first: date | None, last: date | None, today: date) -> Period:
@@ -77,23 +81,29 @@ def shown(value: Any, unit: str = "", language: str = "zh") -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def as_csv(report: Report, topics: Mapping[str, str] | None = None) -> str:
-    """A report as a file for people: Chinese headings, names for words, figures as numbers."""
+def named(report: str, thing: Any, language: str, names: Names | None = None) -> Any:
+    """What the first cell of a row is called; what has no name stays as it is."""
+    called = {**CALLED.get(report, {}), **(names or {}).get(report, {})}
+    return say(called.get(thing, thing), language)
+
+
+def as_csv(report: Report, names: Names | None = None, language: str = "zh") -> str:
+    """A report as a file for people: headings in their language, names for words, figures as numbers."""
     out = io.StringIO()
     writer = csv.writer(out)
-    headings = [label(column) for column in report.columns]
-    writer.writerow([*headings, "说明"] if report.name == "summary" else headings)
+    headings = [label(column, language) for column in report.columns]
+    writer.writerow([*headings, say("说明", language)] if report.name == "summary" else headings)
     for row in report.rows:
-        writer.writerow([_safe(cell) for cell in _cells(report.name, row, topics or {})])
+        writer.writerow([_safe(cell) for cell in _cells(report.name, row, language, names)])
     return BOM + out.getvalue()
 
 
-def _cells(name: str, row: Any, topics: Mapping[str, str]) -> list[Any]:
+def _cells(name: str, row: Any, language: str, names: Names | None) -> list[Any]:
     first, *rest = row
     if name == "summary":
-        return [FIGURES[first].label, _rounded(rest[0]), FIGURES[first].meaning]
-    words = {"topics": topics, "ratings": RATINGS}.get(name, {})
-    return [words.get(first, first), *(_rounded(cell) for cell in rest)]
+        figure = FIGURES[first]
+        return [say(figure.label, language), _rounded(rest[0]), say(figure.meaning, language)]
+    return [named(name, first, language, names), *(_rounded(cell) for cell in rest)]
 
 
 def _rounded(cell: Any) -> Any:
@@ -102,4 +112,4 @@ def _rounded(cell: Any) -> Any:
 
 def _safe(cell: Any) -> Any:
     """A text that a spreadsheet would take for a formula gets an apostrophe."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "@", "\t") else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -73,7 +73,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
         staff = _open_staff(stack, ground)
 
         figures = Figures(engine, china_now)
-        more = [*calls_api.routes(engine), *reports_api.routes(figures, china_now)]
+        more = [*calls_api.routes(engine), *reports_api.routes(figures, china_now, settings.language)]
         more += [*callbacks_api.routes(desk), *orders_api.routes(desk), *queues_api.routes(telephones.board)]
         voice = None
         if only != "sms":

@@ -40,8 +40,8 @@ class ReportList(BaseModel):
     reports: dict[str, str]
 
 
-def routes(figures: Figures, clock: Callable[[], datetime]) -> list[Route]:
-    """The operations under /v1/reports."""
+def routes(figures: Figures, clock: Callable[[], datetime], language: str = "zh") -> list[Route]:
+    """The operations under /v1/reports; `language`: of the headings of CSV."""
     listed = ReportList(reports={name: f"/v1/reports/{name}" for name in figures.names})
 
     async def look(call: Call) -> Answer:
@@ -52,12 +52,12 @@ def routes(figures: Figures, clock: Callable[[], datetime]) -> list[Route]:
 
     return [
         Route("GET", "/v1/reports", "reports", "The reports there are", look, {200: ReportList}),
-        *(_route(figures, name, clock) for name in figures.names),
+        *(_route(figures, name, clock, language) for name in figures.names),
         Route("GET", "/v1/reports/{name}", "reports", "Any other report", nothing, {200: ReportList}, problems=[404]),
     ]
 
 
-def _route(figures: Figures, name: str, clock: Callable[[], datetime]) -> Route:
+def _route(figures: Figures, name: str, clock: Callable[[], datetime], language: str) -> Route:
     async def run(call: Call) -> Answer | web.StreamResponse:
         query: ReportQuery = call.query
         try:
@@ -65,7 +65,7 @@ def _route(figures: Figures, name: str, clock: Callable[[], datetime]) -> Route:
         except BadPeriod:
             raise Problem(422, "bad_period") from None
         report = await figures.report(name, period)
-        return _csv(report) if query.format == "csv" else Answer(200, _answer(report))
+        return _csv(report, language) if query.format == "csv" else Answer(200, _answer(report))
 
     return Route(
         "GET", f"/v1/reports/{name}", "reports", f"Figures: {name}", run, {200: ReportAnswer},
@@ -84,7 +84,8 @@ def _answer(report: Report) -> ReportAnswer:
     )
 
 
-def _csv(report: Report) -> web.Response:
+def _csv(report: Report, language: str) -> web.Response:
     name = f"{report.name}-{report.period.first}-{report.period.last}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(text=reports.as_csv(report), content_type="text/csv", charset="utf-8", headers=headers)
+    text = reports.as_csv(report, language=language)
+    return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)

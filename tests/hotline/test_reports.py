@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from desk.figures import FIGURES, BadPeriod, Figures, Period, Report
+from desk.figures import FIGURES, NODE_COLUMNS, BadPeriod, Figures, Period, Report
 from fund.privacy import Privacy
 from hotline import reports
 from hotline.api import reports as reports_api
@@ -76,8 +77,21 @@ def test_csv_is_for_people() -> None:
         ["满意率", "0.75", "（满意 + 基本满意）÷ 参评人数。"],
         ["回电完成率", "", FIGURES["kept"].meaning],
     ]
-    topics = reports.as_csv(Report("topics", MARCH, ("topic", "calls", "people"), [("loan", 1, 0)]), {"loan": "=贷款"})
-    assert "'=贷款,1,0" in topics, "a name is no formula"
+    topics = Report("topics", MARCH, ("topic", "calls", "people"), [("loan", 1, 0), ("-", 2, 0)])
+    for formula in ("=贷款", "-贷款", "+1", "@SUM(1)"):
+        told = reports.as_csv(topics, {"topics": {"loan": formula}})
+        assert f"'{formula},1,0" in told and "\n未选择业务,2,0" in told, "a name is no formula"
+
+
+def test_csv_is_in_english_for_who_reads_english() -> None:
+    for report in (
+        Report("summary", MARCH, ("figure", "value"), [(name, 1) for name in FIGURES]),
+        Report("ratings", MARCH, ("rating", "count"), [(word, 1) for word in reports.RATINGS]),
+        Report("nodes", MARCH, ("node", *NODE_COLUMNS), []),
+        Report("topics", MARCH, ("topic", "calls", "people"), [("-", 1, 0)]),
+        Report("queues", MARCH, ("queue", "asked", "answered", "in_time", "lost", "answer_seconds"), []),
+    ):
+        assert re.findall(r"[\u4e00-\u9fff]+", reports.as_csv(report, language="en")) == [], report.name
 
 
 @pytest.mark.parametrize(
@@ -105,3 +119,9 @@ def test_in_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(hours.output.splitlines()) == 25
     wrong = CliRunner().invoke(main, ["report", "--from", "2026-03-02", "--to", "2026-03-01"])
     assert wrong.exit_code == 1 and "日期颠倒" in wrong.output
+    assert "基本满意" in CliRunner().invoke(main, ["report", "ratings"]).output
+    monkeypatch.setenv("HOTLINE_LANGUAGE", "en")
+    for name in reports.TITLES:
+        for form in ([], ["--csv"]):
+            told = CliRunner().invoke(main, ["report", name, *form]).output
+            assert told and re.findall(r"[\u4e00-\u9fff]+", told) == [], name

@@ -35,7 +35,8 @@ def pages(parts: Parts) -> list[Page]:
             raise NotPossible("no_such_report")
         report = await parts.figures.report(name, period)
         headers = {"Content-Disposition": f'attachment; filename="{name}-{period.first}-{period.last}.csv"'}
-        text = reports.as_csv(report, _titles(parts))
+        names = {"topics": parts.titles(), "queues": parts.queue_titles()}
+        text = reports.as_csv(report, names, visit.language)
         return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)
 
     return [Page("GET", "/figures", "viewer", figures), Page("GET", "/figures/{name}.csv", "viewer", file)]

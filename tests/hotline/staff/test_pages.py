@@ -1,5 +1,7 @@
 """The pages at work: who sees what of whom, and what callers said does no harm."""
 
+import re
+
 import pytest
 
 from desk.order import Order
@@ -214,6 +216,8 @@ async def test_the_definitions_are_in_english_for_who_reads_english(desk: Office
     await viewer.get("/figures?from=2026-03-01&to=2026-03-31")
     assert "Every call that began in these days." in viewer.text and "Median seconds spent there." in viewer.text
     assert "：Menu" in viewer.text and "期间" not in viewer.text
+    await viewer.get("/figures/summary.csv?from=2026-03-01&to=2026-03-31")
+    assert "Every call that began in these days." in viewer.text and not re.search(r"[\u4e00-\u9fff]", viewer.text)
 
 
 async def test_a_listener_hears_of_changes_and_is_let_go_with_its_session(desk: Office) -> None:
