@@ -76,7 +76,7 @@ def key() -> None:
     "--channel", required=True, type=click.Choice(list(CHANNELS)), help=", ".join(map(" ".join, CHANNELS.items()))
 )
 @click.option("--rate", default=100, show_default=True, type=click.IntRange(1, 100_000), help="Requests a second.")
-@click.option("--template", "templates", multiple=True, help="Only these; repeat for several. All, unless said.")
+@click.option("--template", "templates", multiple=True, help="Only these, codes and events too. Repeat for several.")
 @click.option("--callback", default="", metavar="URL", help="Where to tell what became of its texts, signed.")
 def key_add(
     name: str, scopes: tuple[str, ...], channel: str, rate: int, templates: tuple[str, ...], callback: str

@@ -150,6 +150,11 @@ class Codes:
         async with self.store.write() as connection:
             return await (self._approve(connection, row) if right else self._wrong(connection, row))
 
+    def template(self, purpose: str) -> str:
+        """What tells a code for a purpose."""
+        own = f"code_{purpose}"
+        return own if own in self.sender.templates else "code"
+
     def _code(self, row: _Row) -> str:
         """Six digits that only this installation can derive from the row."""
         if fixed := self._fixed.get(row["to_hash"]):  # a test number's
@@ -267,9 +272,7 @@ class Codes:
     def _text(self, row: _Row, to: str) -> Message:
         left = row["expires_at"] - row["sent_at"]
         params = {"code": self._code(row), "minutes": left // timedelta(minutes=1)}
-        template = f"code_{row['purpose']}"
-        if template not in self.sender.templates:
-            template = "code"
+        template = self.template(row["purpose"])
         return self.sender.compose(
             Wish(to, template, params, row["client"], key=_try(row), expires_at=row["expires_at"])
         )

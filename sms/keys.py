@@ -48,8 +48,10 @@ class Client:
     rate: int
     templates: frozenset[str]
 
-    def may_use(self, template: str) -> bool:
-        return not self.templates or template in self.templates
+    def check_template(self, template: str) -> None:
+        """Raises `Refused` with `template_not_allowed` where the key is for others only."""
+        if self.templates and template not in self.templates:
+            raise Refused("template_not_allowed")
 
 
 class Keys:

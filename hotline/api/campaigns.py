@@ -11,7 +11,6 @@ from hotline.api.problems import Problem
 from hotline.api.routes import Answer, Call, Route
 from hotline.text import TextService
 from sms.campaigns import State
-from sms.errors import Refused
 from sms.messages import Status
 from sms.preflight import Kind, Report
 
@@ -65,8 +64,7 @@ def routes(text: TextService) -> list[Route]:
 
     async def upload(call: Call) -> Answer:
         asked: CampaignQuery = call.query
-        if not call.client.may_use(asked.template):
-            raise Refused("template_not_allowed")
+        call.client.check_template(asked.template)
         kind = KINDS.get(call.request.content_type)
         packed = call.request.headers.get("Content-Encoding", "identity") != "identity"
         if kind is None or packed:  # nobody could tell whether a packed file arrived whole

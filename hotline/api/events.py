@@ -69,6 +69,7 @@ def routes(text: TextService) -> list[Route]:
 
     async def tell(call: Call) -> Answer:
         asked = call.body.root
+        call.client.check_template(asked.type)  # the template has its name
         event = Event(asked.type, asked.account, asked.data, asked.key)
         try:
             told = await text.notices.tell(call.client.name, event)

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import select
 
 from hotline.api.problems import Problem, of
@@ -20,7 +20,7 @@ from sms.tables import message
 
 MOST_TOGETHER = 200
 
-Value = Annotated[str, Field(max_length=500)] | int | Decimal | None
+Value = Annotated[str, Field(max_length=500)] | StrictInt | Decimal | None  # true is no number
 
 
 class MessageRequest(BaseModel):
@@ -123,8 +123,7 @@ def routes(text: TextService) -> list[Route]:
 
 
 def _wish(client: Client, body: MessageRequest) -> Wish:
-    if not client.may_use(body.template):
-        raise Refused("template_not_allowed")
+    client.check_template(body.template)
     return Wish(
         body.to,
         body.template,

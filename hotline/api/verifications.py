@@ -54,9 +54,10 @@ def routes(text: TextService) -> list[Route]:
 
     async def begin(call: Call) -> Answer:
         asked: VerificationRequest = call.body
+        call.client.check_template(text.codes.template(asked.purpose))
         begun = await text.codes.begin(call.client.name, asked.to, asked.purpose, asked.ip, asked.channel)
         answer = VerificationAnswer.model_validate(begun, from_attributes=True)
-        return Answer(201, answer, {"Location": f"/v1/verifications/{begun.id}"})
+        return Answer(201, answer)
 
     async def check(call: Call) -> Answer:
         checked = await text.codes.check(call.client.name, call.path["id"], call.body.code.strip())

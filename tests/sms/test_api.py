@@ -178,6 +178,23 @@ async def test_keys_are_limited_in_what_and_how_fast(api: Caller) -> None:
     assert (status, problem["type"].split(":")[-1]) == (429, "too_fast")
 
 
+async def test_a_keys_templates_are_those_of_its_codes_and_events_too(api: Caller) -> None:
+    key = await api.text.keys.add("app", ["codes", "events"], "10", templates=["code_login", "deposit"])
+    api.headers = {"Authorization": f"Bearer {key}"}
+    repaid = {"type": "repaid", "account": "321000001", "data": {"amount": "12.00"}}
+    for path, body in [("/v1/verifications", {"to": PHONE, "purpose": "reset_pin"}), ("/v1/events", repaid)]:
+        status, problem = await api.post(path, body)
+        assert (status, problem["type"].split(":")[-1]) == (403, "template_not_allowed"), path
+    assert (await api.post("/v1/verifications", {"to": PHONE, "purpose": "login"}))[0] == 201
+    assert (await api.post("/v1/events", {**repaid, "type": "deposit"}))[0] != 403
+
+
+async def test_true_is_no_amount(api: Caller) -> None:
+    params = {"tail": "321000001", "date": "2026-03-02", "amount": True, "balance": "1"}
+    status, problem = await api.post("/v1/messages", {"to": PHONE, "template": "withdrawal", "params": params})
+    assert (status, problem["type"].split(":")[-1]) == (422, "invalid")
+
+
 async def test_scopes_and_revoking(api: Caller) -> None:
     key = await api.text.keys.add("kiosk", ["messages"], "50")
     api.headers = {"Authorization": f"Bearer {key}"}
