@@ -169,7 +169,8 @@ class Outbound:
         tries = await self._call_backs.tries(request.id)
         pressed = next((each.answered for each in tries if each.n == request.dialled), "")
         went = await self._carrier.went(call)
-        talked = went.talked or (self._carrier.agents_first and pressed == "person")  # who answers is there already
+        # Who answers is there already when agents are rung first; and nobody is called again because we are not sure.
+        talked = went.talked or (pressed == "person" and (self._carrier.agents_first or went.unseen))
         outcome = outcome_of(
             request.purpose, missed=went.missed, picked_up=went.picked_up, answered=pressed, talked=talked
         )

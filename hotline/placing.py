@@ -21,11 +21,14 @@ _CALL = re.compile(rf"out-({'|'.join(ENTRIES)})-(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Went:
-    """How a call went. `missed`: why it was not picked up, if it was not; `talked`: with one of our people."""
+    """How a call went. `missed`: why it was not picked up, if it was not; `talked`: with one of our people, as far as
+    anybody saw; `unseen`: if they asked for one, it is not known whether they were put through.
+    """
 
     missed: Missed
     picked_up: bool
     talked: bool
+    unseen: bool = False
 
 
 class Carrier(Protocol):

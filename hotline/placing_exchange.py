@@ -75,14 +75,17 @@ class ByExchange:
         return frozenset(call for row in rows if parsed(call := row.fields.get("Uniqueid", ""))[0])
 
     async def went(self, call: str) -> Went:
-        known = select(calls.c.id).where(calls.c.id == call)
-        served = select(queue_visits.c.id).where(
-            queue_visits.c.call_id == call, queue_visits.c.answered_at.is_not(None)
-        )
+        """The board sees who talks, but not while the link is away, or the service: who waited then may have talked."""
+        visit = queue_visits.c
+        known = select(calls.c.ended_at, calls.c.outcome).where(calls.c.id == call)
+        visited = select(visit.answered_at, visit.how).where(visit.call_id == call)
         async with self._engine.connect() as connection:
-            picked_up = (await connection.execute(known)).first() is not None
-            talked = (await connection.execute(served)).first() is not None
-        return Went(self._missed.get(call, "no_answer"), picked_up, talked)
+            row = (await connection.execute(known)).first()
+            visits = (await connection.execute(visited)).all()
+        handed_over = row is not None and (row.ended_at is None or row.outcome == "transferred")
+        unseen = any(each.how == "unknown" for each in visits) or (handed_over and not visits)
+        talked = any(each.answered_at for each in visits)
+        return Went(self._missed.get(call, "no_answer"), row is not None, talked, unseen)
 
     def forget(self, but: Collection[str]) -> None:
         self._missed = {call: why for call, why in self._missed.items() if call in but}

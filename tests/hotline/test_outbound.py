@@ -334,6 +334,32 @@ def a_call(id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("back_in_time", "outcome"), [(True, "reached"), (False, "reached"), (None, "no_agent")])
+async def test_who_may_have_talked_while_nobody_watched_is_not_called_again(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy, back_in_time: bool | None, outcome: str
+) -> None:
+    """The link breaks while they wait and an agent answers, or before they wait; None: it holds, and they hang up."""
+    async with town(engine, clock, privacy) as here:
+        id = (await here.call_backs.ask(PHONE, queue="loan")).request.id
+        await here.outbound.tick()
+        call = (await here.dialled())["ChannelId"]
+        await here.ends(call, "4")
+        async with engine.begin() as connection:
+            await connection.execute(insert(calls).values(**a_call(call) | {"ended_at": None, "outcome": ""}))
+        await here.outbound.answers["answered"](call, {"how": "person"}, NOW)
+        here.asterisk.channels = [call]
+        if back_in_time is not False:
+            here.asterisk.exchange.tell("QueueCallerJoin", Queue="hotline-loan", Uniqueid=call)
+            await until(here.board, lambda: here.board.waiting)
+        if back_in_time is None:
+            here.asterisk.exchange.tell("Hangup", Uniqueid=call, Linkedid=call)
+        else:
+            here.asterisk.exchange.reset()
+        await until(here.board, lambda: here.board.exchange == "connected" and not here.board.waiting)
+        here.asterisk.channels = []
+        await settled(here, id, outcome)
+
+
 async def test_a_code_is_rung_and_read_out(engine: AsyncEngine, clock: Clock, privacy: Privacy) -> None:
     async with town(engine, clock, privacy) as here:
         await here.outbound.code(PHONE, "v1-1")
