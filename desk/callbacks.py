@@ -285,12 +285,17 @@ class CallBacks:
     # dialling
 
     async def claim(self, id: str, by: str, seconds: float = 60) -> CallBack | None:
-        """Take it to dial, for so long: the request with this try counted, or None when somebody else has it."""
+        """Take it to dial, for so long: the request with this try counted.
+
+        None when somebody else has it, or another of the same number: that call is followed up first.
+        """
         now = self._clock()
         free = update(call_backs).where(call_backs.c.id == id, _OPEN, _unleased(now))
         counts = {"tries": call_backs.c.tries + 1, "dialled": call_backs.c.dialled + 1}
         taken = free.values(lease_by=by, lease_until=now + timedelta(seconds=seconds), **counts)
         async with writing(self._engine) as connection:
+            if any(each.lease_by for each in await _same_number(connection, id) if each.id != id):
+                return None
             if not (await connection.execute(taken)).rowcount:
                 return None
             request = _request((await connection.execute(select(*_SHOWN).where(call_backs.c.id == id))).one())
@@ -311,13 +316,20 @@ class CallBacks:
             return kept.rowcount > 0
 
     async def answered(self, id: str, n: int, what: Answered) -> CallBack | None:
-        """Keep what they pressed; who wants no more calls gets none from this moment on."""
+        """Keep what they pressed; who wants no more calls gets none from this moment on.
+
+        Whoever has a wrong number is not called for what else we wanted to remind its former owner of.
+        """
         now, final = self._clock(), what != "person"
         async with writing(self._engine) as connection:
+            same = await _same_number(connection, id)
             pressed = update(call_back_tries).where(*_the_try(id, n)).values(answered=what)
             await connection.execute(pressed.values(ended_at=now, outcome=what) if final else pressed)
             if final:
-                open_ = update(call_backs).where(call_backs.c.id == id, _OPEN)
+                purposes = {each.id: each.purpose for each in same}
+                wrong = what == "wrong_number" and purposes.get(id) == "reminder"
+                over = [each for each in purposes if each == id or (wrong and purposes[each] == "reminder")]
+                open_ = update(call_backs).where(call_backs.c.id.in_(over), _OPEN)
                 await connection.execute(open_.values(closed_at=now, outcome=what, lease_by="", lease_until=None))
         return await self.find(id)
 
@@ -375,6 +387,14 @@ def _unleased(now: datetime) -> ColumnElement[bool]:
 
 def _the_try(id: str, n: int) -> tuple[ColumnElement[bool], ...]:
     return call_back_tries.c.call_back == id, call_back_tries.c.n == n
+
+
+async def _same_number(connection: AsyncConnection, id: str) -> Sequence[Any]:
+    """The open requests of a request's number, itself among them: nobody else changes them in this transaction."""
+    number = select(call_backs.c.number_digest).where(call_backs.c.id == id).scalar_subquery()
+    same = select(call_backs.c.id, call_backs.c.purpose, call_backs.c.lease_by)
+    same = same.where(_OPEN, call_backs.c.number_digest == number).order_by(call_backs.c.id)
+    return (await connection.execute(same.with_for_update())).all()
 
 
 async def _ahead(connection: AsyncConnection, request: CallBack) -> int:

@@ -108,6 +108,25 @@ async def test_only_one_of_many_may_dial(call_backs: CallBacks, clock: Clock) ->
     assert (await call_backs.find(id)).outcome == "reached"  # type: ignore[union-attr]
 
 
+async def test_one_telephone_is_dialled_once_at_a_time(call_backs: CallBacks, clock: Clock) -> None:
+    """Two processes each find another request of the same number due."""
+    await call_backs.ask(PHONE)
+    for key in "123":
+        await call_backs.remind(PHONE, "提醒", key)
+    await call_backs.remind(OTHER, "提醒", "4")
+    due = await call_backs.due(clock.now)
+    claims = await asyncio.gather(*(call_backs.claim(each.id, f"node-{n}") for n, each in enumerate(due)))
+    claimed = [each for each in claims if each]
+    digests = [call_backs.digest(PHONE), call_backs.digest(OTHER)]
+    assert sorted(each.number_digest for each in claimed) == sorted(digests)
+    mine = next(each for each in claimed if each.number_digest == digests[0])
+    other = next(each for each in due if each.number_digest == digests[0] and each.id != mine.id)
+    clock.ahead(minutes=2)
+    assert not await call_backs.claim(other.id, "node"), "its process may have died, but not the call"
+    await call_backs.tried(mine.id, mine.lease_by, "busy")
+    assert await call_backs.claim(other.id, "node")
+
+
 async def test_tries_are_counted_and_spaced(call_backs: CallBacks, clock: Clock) -> None:
     id = (await call_backs.ask(PHONE)).request.id
     for number, (outcome, wait) in enumerate([("no_answer", 10), ("busy", 120), ("machine", 120)], 1):
@@ -195,11 +214,12 @@ async def test_a_reminder_is_kept_once_for_its_key(call_backs: CallBacks, clock:
 
 
 async def test_a_wrong_number_is_reminded_of_nothing_more(call_backs: CallBacks) -> None:
-    assert await call_backs.remind(PHONE, "提醒", "1")
-    (due,) = await call_backs.due(NOW)
+    assert await call_backs.remind(PHONE, "提醒", "1") and await call_backs.remind(PHONE, "提醒", "2")
+    due = (await call_backs.due(NOW))[0]
     await call_backs.claim(due.id, "node")
     await call_backs.answered(due.id, 1, "wrong_number")
-    assert not await call_backs.remind(PHONE, "提醒", "2") and await call_backs.remind(OTHER, "提醒", "2")
+    assert not await call_backs.remind(PHONE, "提醒", "3") and await call_backs.remind(OTHER, "提醒", "3")
+    assert [each.number_digest for each in await call_backs.due(NOW)] == [call_backs.digest(OTHER)], "nor of what waited"
     assert (await call_backs.ask(PHONE)).fresh, "but who asks is called"
 
 
