@@ -81,7 +81,8 @@ def serve(demo: bool, only: str | None) -> None:
     configure(chosen)
 
     def ready(hotline: Hotline, first_link: str) -> None:
-        click.echo(f"12329 公积金热线  {chosen.public_url}  FastAGI {chosen.agi_host}:{hotline.agi_port}", err=True)
+        fastagi = "" if only == "sms" else f"  FastAGI {chosen.agi_host}:{hotline.agi_port}"
+        click.echo(f"12329 公积金热线  {chosen.public_url}{fastagi}", err=True)
         for person in hotline.people[:2]:
             click.echo(f"  {line(person)}", err=True)
         if hotline.people:

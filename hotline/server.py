@@ -151,7 +151,7 @@ async def serve_until_told(settings: Settings, *, with_demo: bool, only: str, re
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_hotline(settings, with_demo=with_demo, only=only) as hotline:
-        link = await hotline.staff.first_link()
+        link = "" if only == "sms" else await hotline.staff.first_link()  # without the staff pages it leads nowhere
         gc.collect()
         gc.freeze()  # what is loaded now stays: looking through it again and again stops everybody for 0.1 s
         gc.set_threshold(GARBAGE_EVERY, 20, 20)  # a thousand texts on their way are many objects, and no garbage

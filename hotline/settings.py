@@ -68,6 +68,9 @@ def _fernet_keys(written: SecretStr) -> SecretStr:
 
 
 def _database(written: str) -> str:
+    """The address with our driver, which most people leave out."""
+    scheme, _, rest = written.partition("://")
+    written = f"{DRIVERS[scheme]}://{rest}" if scheme in DRIVERS else written
     if written and not written.startswith(DATABASES):
         zh, en = f"要以 {' 或 '.join(DATABASES)} 开头", f"an address that begins with {' or '.join(DATABASES)}"
         raise Wrong(("", zh, en))
@@ -81,6 +84,7 @@ def _database(written: str) -> str:
 
 
 DATABASES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
+DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 DatabaseAddress = Annotated[str, AfterValidator(_database)]
 Pepper = Annotated[SecretStr, AfterValidator(_pepper)]
 FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]

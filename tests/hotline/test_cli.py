@@ -1,5 +1,6 @@
 """The commands other systems and people call, as they call them: `python -m hotline`, its output, its exit codes."""
 
+import itertools
 import json
 import os
 import re
@@ -163,6 +164,18 @@ def test_every_wrong_setting_is_told_at_once_without_its_value(home: Path) -> No
     for name in ("HOTLINE_PORT", "HOTLINE_LANGUAGE", "HOTLINE_SMS"):
         assert name in done.stderr
     assert "s3cret" not in done.stderr
+
+
+def test_serve_names_only_what_is_there(tmp_path: Path) -> None:
+    ports = {"HOTLINE_PORT": "0", "HOTLINE_AGI_PORT": "0", "HOTLINE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "hotline", "serve", "--demo", "--only", "sms"]
+    with subprocess.Popen(command, cwd=HERE, env=os.environ | ports, stderr=subprocess.PIPE, text=True) as served:
+        assert served.stderr
+        told = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, served.stderr))
+        served.terminate()
+        told += served.stderr.readlines()
+    assert any("12329" in line for line in told) and "hotline_closing" in told[-1]
+    assert not [line for line in told if "/staff" in line or "FastAGI" in line]
 
 
 def test_serve_says_when_a_port_is_taken(home: Path) -> None:

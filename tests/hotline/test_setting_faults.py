@@ -37,6 +37,24 @@ FAULTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("postgresql://u:p@h/d?host=/s", "postgresql+asyncpg://u:p@h/d?host=/s"),
+        ("postgres://h/d", "postgresql+asyncpg://h/d"),
+        ("sqlite:////d/x.db", "sqlite+aiosqlite:////d/x.db"),
+        ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
+    ],
+)
+def test_a_databases_address_may_leave_out_the_driver(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, read: str
+) -> None:
+    for name in ("HOTLINE_DATABASE_URL", "HOTLINE_FUND_URL"):
+        monkeypatch.setenv(name, written)
+    settings = Settings(_env_file=None, home=tmp_path)  # type: ignore[call-arg]
+    assert (settings.own_database_url, settings.ledger_url) == (read, read)
+
+
 def told(monkeypatch: pytest.MonkeyPatch, home: Path, language: str, given: dict[str, str]) -> list[str]:
     monkeypatch.setenv("HOTLINE_HOME", str(home))
     monkeypatch.setenv("HOTLINE_LANGUAGE", language)
