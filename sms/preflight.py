@@ -129,6 +129,7 @@ class Preflight:
             else:
                 kept.append(row)
         chunk.good = kept
+        chunk.faults.sort()  # by line again, as they are downloaded
 
     async def _opted_out(self, digests: list[bytes]) -> set[bytes]:
         if not self.template.may_turn_off or not digests:
