@@ -219,7 +219,9 @@ async def test_a_wrong_number_is_reminded_of_nothing_more(call_backs: CallBacks)
     await call_backs.claim(due.id, "node")
     await call_backs.answered(due.id, 1, "wrong_number")
     assert not await call_backs.remind(PHONE, "提醒", "3") and await call_backs.remind(OTHER, "提醒", "3")
-    assert [each.number_digest for each in await call_backs.due(NOW)] == [call_backs.digest(OTHER)], "nor of what waited"
+    assert [each.number_digest for each in await call_backs.due(NOW)] == [call_backs.digest(OTHER)], (
+        "nor of what waited"
+    )
     assert (await call_backs.ask(PHONE)).fresh, "but who asks is called"
 
 
