@@ -200,6 +200,39 @@ async def test_a_day_at_the_desk(tmp_path: Path) -> None:
         assert admin.complaints == []
 
 
+async def test_a_live_page_survives_its_service_and_leaves_with_its_session(tmp_path: Path) -> None:
+    """A proxy answers for a service that restarts, and the page goes on; whoever is shut out sees the door, not the data."""
+    async with service(tmp_path) as hotline, chromium() as browser, watched(browser, hotline.port, 1440) as seen:
+        await came_in(seen, hotline)
+        accounts, now = hotline.staff.accounts, china_now()
+        await accounts.accept(await accounts.invite("wang", "administrator", now), PASSWORD, now)
+        page = seen.page
+        await page.route("**/staff/live?*", lambda route: route.fulfill(status=502))
+        await seen.open("/orders")
+        await expect(page.locator("#live")).to_be_visible()
+        await hotline.desk.orders.open("suggestion", text="希望增加网点。")
+        await page.unroute("**/staff/live?*")
+        await expect(page.locator("#live")).to_be_hidden(timeout=15_000)
+        await expect(page.locator("#orders")).to_contain_text("建议", timeout=15_000)
+        await accounts.disable("admin", now)
+        await expect(page.locator("h1")).to_contain_text("工作台", timeout=30_000)
+
+
+async def test_more_pages_are_open_than_a_browser_has_connections(tmp_path: Path) -> None:
+    """Those that nobody sees keep none; one that is looked at again shows what happened meanwhile."""
+    async with service(tmp_path) as hotline, chromium() as browser, watched(browser, hotline.port, 1440) as seen:
+        await came_in(seen, hotline)
+        page, hide = seen.page, "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}})"
+        for _ in range(7):
+            await page.evaluate(f"{hide.format('true')}; document.dispatchEvent(new Event('visibilitychange'))")
+            page = await page.context.new_page()
+            await page.goto(f"http://127.0.0.1:{hotline.port}/staff/orders", timeout=15_000)
+        await hotline.desk.orders.open("suggestion", text="希望增加网点。")
+        await seen.page.evaluate(f"{hide.format('false')}; document.dispatchEvent(new Event('visibilitychange'))")
+        await expect(seen.page.locator("a.card[href='/staff/orders'] .figure")).to_have_text("1", timeout=15_000)
+        assert seen.complaints == []
+
+
 async def test_a_call_appears_at_the_desk_while_it_lasts(tmp_path: Path) -> None:
     """Somebody dials on the browser phone; the list of calls shows it live, and where it went."""
     async with service(tmp_path) as hotline, chromium() as browser, watched(browser, hotline.port, 1440) as desk:

@@ -41,13 +41,27 @@ function tick() {
 const here = document.querySelector("nav [aria-current]");
 if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 
-if (topics.length) {
-  const light = document.getElementById("live");
-  const stream = new EventSource(`/staff/live?topics=${topics.join(",")}`);
-  let first = true;
+// A page that nobody sees listens to nothing: a browser opens six connections to a place, and each stream keeps one.
+const AGAIN_MS = 3000;
+const light = document.getElementById("live");
+let stream = null, first = !document.hidden; // what was loaded just now is not fetched again
+
+function listen() {
+  if (document.hidden || (stream && stream.readyState !== EventSource.CLOSED)) return;
+  stream = new EventSource(`/staff/live?topics=${topics.join(",")}`);
   stream.addEventListener("open", () => { light.hidden = true; });
-  stream.addEventListener("error", () => { light.hidden = false; });
   stream.addEventListener("message", () => { if (first) first = false; else refresh(); });
+  stream.addEventListener("error", (event) => {
+    light.hidden = false;
+    if (event.target.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    refresh(); // refused, by us or by a proxy before us: if the session is over, the page goes to the door
+    setTimeout(listen, AGAIN_MS);
+  });
+}
+
+if (topics.length) {
+  listen();
+  document.addEventListener("visibilitychange", () => { if (document.hidden) stream?.close(); else listen(); });
   setInterval(tick, 1000);
   tick();
 }
