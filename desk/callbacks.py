@@ -119,18 +119,20 @@ class GiveUp:
 
 
 def decide(
-    request: CallBack, now: datetime, opens_at: datetime | None, agents_free: int, rules: Rules | None = None
-) -> Dial | Wait | GiveUp:
+    request: CallBack, now: datetime, opens_at: datetime | None, agents_free: int, rules: Rules | None = None,
+    closed: timedelta = timedelta(),
+) -> Dial | Wait | GiveUp:  # fmt: skip
     """What to do with an open request. Pure.
 
-    `opens_at` is when its queue's people are next there: `now` or earlier while they are, None when nobody knows.
+    `opens_at` is when its queue's people are next there: `now` or earlier while they are, None when nobody knows;
+    `closed`: how much of the wait so far nobody could have called in.
     """
     rules = rules or Rules()
     if request.lease_until and request.lease_until > now:
         return Wait(request.lease_until)
     if request.tries >= rules.most_tries:
         return GiveUp("no_answer")
-    if now - request.asked_at > rules.longest_wait:
+    if now - request.asked_at - closed > rules.longest_wait:
         return GiveUp("given_up")
     if opens_at is None:
         return Wait(now + timedelta(hours=1))

@@ -67,6 +67,14 @@ def callable_at(hours: Hours, calendar: Calendar | None, queue: str, now: dateti
     return None
 
 
+def closed_days(hours: Hours, calendar: Calendar | None, queue: str, since: datetime, now: datetime) -> timedelta:
+    """How many whole days between two moments were such that nobody could be called, as in a long holiday. Pure."""
+    first = since.astimezone(CHINA).date()
+    days = [first + n * DAY for n in range(1, (now.astimezone(CHINA).date() - first).days)]
+    opened = [(day, callable_at(hours, calendar, queue, datetime.combine(day, time(), CHINA))) for day in days]
+    return sum(at is not None and at.astimezone(CHINA).date() > day for day, at in opened) * DAY
+
+
 def call_id(request: CallBack) -> str:
     """What the exchange calls the call that is dialled now."""
     return f"out-{request.purpose}-{request.id}-{request.dialled}"
@@ -201,7 +209,10 @@ class Outbound:
             queue = self._carrier.staffed(request.queue)
             free = self._carrier.free(queue) - expected.count(queue)
             calendar = self._calendar() if request.purpose == "callback" else None
-            match decide(request, now, callable_at(self._hours, calendar, queue, now), free, self._rules):
+            opens_at, closed = callable_at(self._hours, calendar, queue, now), timedelta()
+            if now - request.asked_at > self._rules.longest_wait:
+                closed = closed_days(self._hours, calendar, queue, request.asked_at, now)
+            match decide(request, now, opens_at, free, self._rules, closed):
                 case GiveUp(outcome):
                     await self._give_up(request, outcome)
                 case Wait(until) if until > now + self._rules.agents_busy_wait:

@@ -78,12 +78,12 @@ class ByExchange:
         """The board sees who talks, but not while the link is away, or the service: who waited then may have talked."""
         visit = queue_visits.c
         known = select(calls.c.ended_at, calls.c.outcome).where(calls.c.id == call)
-        visited = select(visit.answered_at, visit.how).where(visit.call_id == call)
+        visited = select(visit.answered_at, visit.left_at, visit.how).where(visit.call_id == call)
         async with self._engine.connect() as connection:
             row = (await connection.execute(known)).first()
             visits = (await connection.execute(visited)).all()
         handed_over = row is not None and (row.ended_at is None or row.outcome == "transferred")
-        unseen = any(each.how == "unknown" for each in visits) or (handed_over and not visits)
+        unseen = any(each.left_at is None or each.how == "unknown" for each in visits) or (handed_over and not visits)
         talked = any(each.answered_at for each in visits)
         return Went(self._missed.get(call, "no_answer"), row is not None, talked, unseen)
 

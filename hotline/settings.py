@@ -112,7 +112,9 @@ class CallBackSettings(BaseModel):
     )
     most_tries: int = Field(3, ge=1, le=9)
     spacing_minutes: list[float] = Field([10, 120], min_length=1, description="between tries; the last serves on")
-    longest_wait_days: float = Field(7, gt=0, description="then it is given up")
+    longest_wait_days: float = Field(
+        7, gt=0, description="then it is given up; days on which nobody works do not count"
+    )
 
 
 class OutboundSettings(BaseModel):

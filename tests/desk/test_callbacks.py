@@ -58,6 +58,12 @@ def test_what_comes_next(
     assert decide(request(**changed), NOW, opens_at, free) == expected
 
 
+def test_days_on_which_nobody_works_are_no_wait() -> None:
+    old = request(asked_at=hours(-9 * 24))
+    assert decide(old, NOW, NOW, 1, closed=timedelta(days=2)) == Dial()
+    assert decide(old, NOW, NOW, 1, closed=timedelta(days=1)) == GiveUp("given_up")
+
+
 def test_tries_are_spaced() -> None:
     rules = Rules()
     assert [rules.wait_after(tries) for tries in (1, 2, 3)] == [

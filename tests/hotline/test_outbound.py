@@ -19,7 +19,7 @@ from desk.tables import queue_visits
 from desk.visits import Visits
 from fund.calendar import Calendar, Timetable
 from fund.privacy import Privacy
-from hotline.outbound import Hours, Outbound, callable_at
+from hotline.outbound import Hours, Outbound, callable_at, closed_days
 from hotline.placing import parsed
 from hotline.placing_exchange import ByExchange
 from hotline.settings import OutboundSettings
@@ -28,7 +28,7 @@ from ivr.tables import calls
 from sms.errors import TryLater
 from tests.desk.conftest import CHINA, Clock
 from tests.desk.exchange import fake_exchange, link, packet
-from tests.desk.test_board import Asterisk, until
+from tests.desk.test_board import Asterisk, rows, until
 
 PHONE, OTHER = "13900000001", "13900000002"
 NOW = datetime(2026, 3, 2, 10, tzinfo=CHINA)  # a Monday
@@ -66,6 +66,23 @@ PEOPLE = Calendar(
 )
 def test_when_somebody_may_be_called(calendar: Calendar | None, queue: str, now: str, expected: str | None) -> None:
     assert callable_at(HOURS, calendar, queue, at(now)) == (at(expected) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "queue", "since", "now", "days"),
+    [
+        (None, "general", "2026-02-14 17:30", "2026-02-24 09:00", 0),
+        (PEOPLE, "general", "2026-02-14 17:30", "2026-02-24 09:00", 9),  # the Spring Festival
+        (PEOPLE, "general", "2026-02-14 10:00", "2026-02-14 17:30", 0),
+        (PEOPLE, "general", "2026-03-02 10:00", "2026-03-09 10:00", 2),  # a weekend
+        (PEOPLE, "general", "2025-12-31 23:30", "2026-01-04 00:30", 3),  # the 4th is a working Sunday
+        (PEOPLE, "closed", "2026-03-02 10:00", "2026-03-09 10:00", 0),  # nobody ever: that is no reason to keep it
+    ],
+)
+def test_days_on_which_nobody_could_be_called(
+    calendar: Calendar | None, queue: str, since: str, now: str, days: int
+) -> None:
+    assert closed_days(HOURS, calendar, queue, at(since), at(now)) == timedelta(days=days)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +131,9 @@ class Town:
 
 
 @asynccontextmanager
-async def town(engine: AsyncEngine, clock: Clock, privacy: Privacy, **settings: Any) -> AsyncIterator[Town]:
+async def town(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy, calendar: Calendar | None = None, **settings: Any
+) -> AsyncIterator[Town]:
     call_backs = CallBacks(engine, privacy, clock=clock)
     async with fake_exchange() as exchange:
         asterisk = Asterisk(exchange)
@@ -132,7 +151,7 @@ async def town(engine: AsyncEngine, clock: Clock, privacy: Privacy, **settings: 
 
             chosen = OutboundSettings(**ALL_DAY | settings)
             carrier = ByExchange(ami, board, engine, chosen)
-            outbound = Outbound(carrier, call_backs, spoken, told, chosen, Calendar, clock)
+            outbound = Outbound(carrier, call_backs, spoken, told, chosen, lambda: calendar or Calendar(), clock)
             await board.start()
             outbound.start()
             await until(board, lambda: board.exchange == "connected")
@@ -353,6 +372,7 @@ async def test_who_may_have_talked_while_nobody_watched_is_not_called_again(
             await until(here.board, lambda: here.board.waiting)
         if back_in_time is None:
             here.asterisk.exchange.tell("Hangup", Uniqueid=call, Linkedid=call)
+            await rows(engine, 1)
         else:
             here.asterisk.exchange.reset()
         await until(here.board, lambda: here.board.exchange == "connected" and not here.board.waiting)
@@ -397,3 +417,16 @@ async def test_a_request_that_waited_too_long_is_given_up(engine: AsyncEngine, c
             await connection.execute(update(table).values(asked_at=NOW - timedelta(days=8)))
         await here.outbound.tick()
         assert (await here.call_backs.find(id)).outcome == "given_up" and here.originated == []  # type: ignore[union-attr]
+
+
+async def test_a_long_holiday_is_no_reason_to_give_up(engine: AsyncEngine, clock: Clock, privacy: Privacy) -> None:
+    """The Spring Festival of 2026 lasts nine days, and a request may wait for seven."""
+    office = Calendar({"people": PEOPLE.timetables["people"]})
+    async with town(engine, clock, privacy, office) as here:
+        clock.now = at("2026-02-14 17:30")
+        id = (await here.call_backs.ask(PHONE, queue="loan")).request.id
+        await here.outbound.tick()
+        assert (await here.call_backs.find(id)).next_try_at == at("2026-02-24 09:00")  # type: ignore[union-attr]
+        clock.now = at("2026-02-24 09:00")
+        await here.outbound.tick()
+        assert (await here.dialled())["ChannelId"] == f"out-callback-{id}-1"
