@@ -80,7 +80,7 @@ class Limits(_Strict):
 
     queries_a_day: Annotated[int, Field(ge=1, le=100)] = 10
     unknown_a_day: Annotated[int, Field(ge=1, le=20)] = 3
-    replies_in_ten_minutes: Annotated[int, Field(ge=2, le=60)] = 8
+    replies_in_ten_minutes: Annotated[int, Field(ge=2, le=60)] = 20
     replies_a_day: Annotated[int, Field(ge=2, le=200)] = 40
 
 
