@@ -203,9 +203,10 @@ async def _form_is_ours(visit: Visit) -> bool:
         return False
     try:
         fields = await request.post()
-    except (ValueError, LookupError, web.HTTPException):  # no form, in no character set we know, or without end
+        visit.form = {name: value.replace("\0", "") for name, value in fields.items() if isinstance(value, str)}
+        "".join(visit.form.values()).encode()
+    except (ValueError, LookupError, web.HTTPException):  # no form, not in characters we know, or without end
         return False
-    visit.form = {name: value.replace("\0", "") for name, value in fields.items() if isinstance(value, str)}
     if COOKIE not in request.cookies:
         return False
     return hmac.compare_digest(visit.form.get("csrf", "").encode(), visit.door.csrf(visit.token).encode())

@@ -276,3 +276,12 @@ async def test_what_is_no_form_is_not_ours(desk: Office, kind: str) -> None:
     browser = await desk.signed_in("viewer")
     reply = await browser.client.post("/staff/language", data=b"x", headers={"Content-Type": kind})
     assert reply.status == 403
+
+
+async def test_halves_of_characters_are_no_form_of_ours(desk: Office) -> None:
+    """What no browser sends: a character set in which half a character can be written, which nothing can keep."""
+    stranger = desk.browser()
+    await stranger.get("/sign-in")
+    form = f"csrf={stranger.csrf}&name=admin&password=+2AA-".encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-7"}
+    assert (await stranger.client.post("/staff/sign-in", data=form, headers=kind)).status == 403
