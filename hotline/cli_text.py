@@ -169,7 +169,10 @@ def stats(hours: float, as_json: bool) -> None:
 
 @click.command("rotate-keys")
 def rotate_keys() -> None:
-    """Seal everything again under the newest encryption key, while the service runs; then the old key may go."""
+    """Seal everything again under the newest encryption key, which every service must have been restarted with.
+
+    They may run meanwhile; then the old key may go.
+    """
     from hotline.cli import settings
     from hotline.rotation import rotate
     from hotline.tapes import Tapes

@@ -12,7 +12,7 @@ from fund.ledger import Ledger
 from fund.privacy import Privacy
 from hotline import demo
 from hotline.database import open_database
-from hotline.migrations import upgrade
+from hotline.migrations import TooNew, upgrade
 from hotline.settings import Settings
 
 log = structlog.get_logger()
@@ -38,12 +38,14 @@ class Ground:
 
 
 async def open_ground(stack: AsyncExitStack, settings: Settings, *, with_demo: bool) -> Ground:
-    """Our database, migrated, and the ledger; `stack` closes both. Raises `NoDatabase`."""
+    """Our database, migrated, and the ledger; `stack` closes both. Raises `NoDatabase`, `TooNew`."""
     privacy = settings.privacy()
     engine = open_database(settings.own_database_url)
     stack.push_async_callback(engine.dispose)
     try:
         await upgrade(engine)
+    except TooNew:
+        raise
     except Exception as fault:  # whatever the driver raises, there is no starting without it
         raise NoDatabase(fault) from fault
     try:

@@ -5,10 +5,12 @@ an import is seen whole or not at all; files that the index does not name are no
 current one is kept, to go back to.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -134,8 +136,11 @@ class Recordings:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    _beside(path, data).replace(path)
+    """Write a file so that a reader sees the old one or the new one, never a part; who may write to it still may."""
+    fresh = _beside(path, data)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copymode(path, fresh)
+    fresh.replace(path)
 
 
 def write_first(path: Path, data: bytes) -> bool:

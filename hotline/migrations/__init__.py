@@ -10,9 +10,19 @@ _LOCK = 12329  # PostgreSQL advisory lock: whoever comes second waits and finds 
 _FOLDER = Path(__file__).parent
 
 
+class TooNew(Exception):
+    """A newer version of this program has been at the database: it must not be written to by this one."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"数据库已由更新的版本升级到 {revision}：请运行那个版本，或恢复升级之前的备份")
+
+
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Bring the database to `revision`."""
-    if revision == "head" and await _revision(engine) == _newest():
+    """Bring the database to `revision`. Raises `TooNew`."""
+    found = await _revision(engine)
+    if found > _newest():
+        raise TooNew(found)
+    if revision == "head" and found == _newest():
         return
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)

@@ -221,6 +221,17 @@ def test_any_command_says_in_a_line_what_it_cannot_work_with(
     assert "s3cret" not in done.stderr
 
 
+@pytest.mark.parametrize("command", [("serve",), ("staff", "list")])
+def test_a_database_that_a_newer_version_was_at_is_left_alone(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with closing(sqlite3.connect(tmp_path / "hotline.db")) as database:
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        database.commit()
+    done = hotline(tmp_path, *command, HOTLINE_PORT="0", HOTLINE_AGI_PORT="0")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "9999" in done.stderr and "请运行那个版本" in done.stderr
+
+
 def test_settings_that_notepad_saved_in_another_encoding(home: Path, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes("# 端口\nHOTLINE_PORT=12329\n".encode("gbk"))
     done = subprocess.run(

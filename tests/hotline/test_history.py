@@ -65,6 +65,13 @@ def test_back_and_forth(site: Path) -> None:
     assert not (site / "home" / "flows-aside").exists()
 
 
+def test_whoever_might_edit_a_file_may_edit_it_after_going_back(site: Path) -> None:
+    menu = site / "flows" / "main.yaml"
+    menu.chmod(0o664)
+    assert hotline("rollback", "2").exit_code == 0
+    assert menu.read_text() == FIRST and menu.stat().st_mode & 0o777 == 0o664
+
+
 def test_what_was_never_in_force_is_put_aside(site: Path) -> None:
     (site / "flows" / "loan.yaml").write_text("title: 半截")
     (site / "flows" / "sms.yaml").write_text("title: 短信")
