@@ -39,6 +39,7 @@ from ivr.world import World
 
 log = structlog.get_logger()
 PATIENT_SECONDS = 0.8  # a look-up longer than this gets company: "please wait"
+LIMIT_SECONDS = 5.0  # and one longer than this has failed
 BRINGS_BACK: dict[str, tuple[type, ...]] = {
     "keys": (Keys, Silence),
     "record": (Recorded,),
@@ -83,11 +84,9 @@ class Switchboard:
         world: World,
         records: Records,
         *,
-        limit_seconds: float = 5.0,
         clock: Callable[[], datetime] = china_now,
     ) -> None:
-        self._flows, self._world, self._records = flows, world, records
-        self._limit_seconds, self._clock = limit_seconds, clock
+        self._flows, self._world, self._records, self._clock = flows, world, records, clock
         self.calls: dict[str, Call] = {}
         self.handing_over: list[Callable[[str], None]] = []  # told a call's id before it goes to people
 
@@ -225,7 +224,7 @@ class Switchboard:
 
     async def _ask(self, call_id: str, question: LookUp) -> Answered:
         try:
-            async with asyncio.timeout(self._limit_seconds):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 return await self._world.look_up(call_id, question, self._clock())
         except TimeoutError:
             log.warning("look_up_too_slow", call=call_id, what=question.what)

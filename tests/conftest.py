@@ -14,6 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+import desk.bulletin
+import hotline.health
+import ivr.call
+import ivr.lines.twilio_turns
+import ivr.records
 from hotline.database import open_database
 from tests.databases import NoPostgres, Postgres, copied, migrate, postgres
 
@@ -49,6 +54,10 @@ structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.p
 # A module's logger would keep to what the first test that used it had configured, and no later test could listen to it.
 _configure = structlog.configure
 structlog.configure = lambda **chosen: _configure(**chosen | {"cache_logger_on_first_use": False})
+
+# A busy machine is not to look like a database that is away: what happens then has tests of its own, with limits of theirs.
+desk.bulletin.LIMIT_SECONDS = hotline.health.LIMIT_SECONDS = ivr.call.LIMIT_SECONDS = 20.0
+ivr.call.PATIENT_SECONDS = ivr.lines.twilio_turns.LIMIT_SECONDS = ivr.records.PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture

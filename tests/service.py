@@ -52,7 +52,7 @@ def move_into(home: Path) -> None:
 async def service(home: Path, **changed: Any) -> AsyncIterator[Hotline]:
     """A running demo service; `changed` are settings. People are always there unless `flows` says otherwise."""
     move_into(home)
-    ours = {"home": home, "port": 0, "agi_port": 0, "sounds_ahead": False} | (
+    ours = {"home": home, "port": 0, "agi_port": 0, "sounds_ahead": False, "ledger_limit_seconds": 20} | (
         {} if "flows" in changed else {"flows": always_open(home)}
     )
     settings = Settings(_env_file=None, **ours | changed)  # type: ignore[call-arg]

@@ -58,8 +58,8 @@ class Claim:
 class Turns:
     """The `twilio_turns` table. Every method raises `Away`."""
 
-    def __init__(self, engine: AsyncEngine, privacy: Privacy, *, limit_seconds: float = LIMIT_SECONDS) -> None:
-        self._engine, self._privacy, self._limit_seconds = engine, privacy, limit_seconds
+    def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
+        self._engine, self._privacy = engine, privacy
         self._insert = insert_into(engine, twilio_turns)
 
     async def claim(self, call_id: str, n: int, now: datetime) -> Claim:
@@ -143,7 +143,7 @@ class Turns:
 
     async def _asked(self, do: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(self._limit_seconds), self._engine.begin() as connection:
+            async with asyncio.timeout(LIMIT_SECONDS), self._engine.begin() as connection:
                 return await do(connection)
         except (SQLAlchemyError, OSError, TimeoutError) as fault:
             log.error("twilio_turns_away", fault=type(fault).__name__)

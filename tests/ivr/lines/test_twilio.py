@@ -41,6 +41,12 @@ def database(engine: AsyncEngine) -> AsyncEngine:
     return engine
 
 
+@pytest.fixture
+def slow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for an answer is told so soon."""
+    monkeypatch.setattr("ivr.call.PATIENT_SECONDS", 0.1)
+
+
 # Hanging up
 
 
@@ -202,6 +208,7 @@ async def test_the_call_goes_on_when_the_database_was_away_only_as_a_turn_was_ta
         assert "请输入四位数字" in phone.said and "中断" not in phone.said, "and what it heard is known to other nodes"
 
 
+@pytest.mark.usefixtures("slow_at_once")
 async def test_a_node_that_is_late_does_not_end_the_call(database: AsyncEngine) -> None:
     """Another has adopted its turn meanwhile, and the caller is further."""
     answer, clock = asyncio.Event(), Clock()
@@ -280,6 +287,7 @@ async def test_whatever_is_signed_gets_something_that_goes_on(database: AsyncEng
 # Slow look-ups
 
 
+@pytest.mark.usefixtures("slow_at_once")
 async def test_a_slow_look_up_is_bridged(database: AsyncEngine) -> None:
     """ "Please wait" is said at once; the answer, once it is there, by whatever node is asked."""
     answer = asyncio.Event()
@@ -311,6 +319,7 @@ async def test_a_slow_look_up_is_bridged(database: AsyncEngine) -> None:
         assert "四位数字" in phone.heard[-1]
 
 
+@pytest.mark.usefixtures("slow_at_once")
 async def test_a_look_up_that_takes_very_long_is_bridged_again_and_again(database: AsyncEngine) -> None:
     answer = asyncio.Event()
 
@@ -331,6 +340,7 @@ async def test_a_look_up_that_takes_very_long_is_bridged_again_and_again(databas
         assert "第二层" in phone.heard[-1] and phone.listening
 
 
+@pytest.mark.usefixtures("slow_at_once")
 async def test_a_node_that_stops_does_not_wait_for_another(database: AsyncEngine) -> None:
     answer = asyncio.Event()
 
@@ -357,6 +367,7 @@ async def test_a_node_that_stops_does_not_wait_for_another(database: AsyncEngine
         answer.set()
 
 
+@pytest.mark.usefixtures("slow_at_once")
 async def test_hung_up_during_a_look_up_as_another_node_is_told(database: AsyncEngine) -> None:
     answer = asyncio.Event()
 

@@ -109,7 +109,7 @@ async def node(
     board = Switchboard(FixedFlow(flow), world or NoAnswers(), records, clock=clock)
     chosen = settings(**given)
     url = f"{PUBLIC}{twilio_http.PATH}"
-    turns = Turns(engine, PRIVACY, limit_seconds=20)  # how busy the machine is, is no matter here
+    turns = Turns(engine, PRIVACY)
     addresses = Addresses(f"{PUBLIC}/twilio", b"a secret")
     recordings = TwilioTapes(chosen, tapes, addresses, clock, ready_seconds=2) if tapes else None
     waits = {"answer_seconds": answer_seconds, "parting_seconds": parting_seconds}
