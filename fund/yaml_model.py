@@ -1,5 +1,6 @@
 """From a YAML `Source` to a pydantic model, every fault in a supervisor's words and with its line."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -45,6 +46,29 @@ def typed(
             for error in wrong.errors(include_url=False)
         )
         return None, [*source.faults, *faults]
+
+
+def well_written(source: Source, model: type[T]) -> T | None:
+    """A file with faults as a `model` without the entries (`templates: deposit:`) that have one, so that what else is
+    wrong can be told at the same time; None where no entry is to blame."""
+    data = copy.deepcopy(source.data)
+    try:
+        return model.model_validate(data)
+    except ValidationError as wrong:
+        for error in wrong.errors(include_url=False):
+            _leave_out(data, _place(source.data, error["loc"])[:2])
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _leave_out(data: Any, place: Place) -> None:
+    match place:
+        case (section, name) if isinstance(data.get(section), dict):
+            data[section].pop(name, None)
+        case (section, *_):
+            data.pop(section, None)
 
 
 def _place(data: Any, loc: tuple[int | str, ...]) -> Place:

@@ -73,7 +73,7 @@ def check_folder(settings: Settings, folder: Path | None, say: Print) -> int:
     told = [*loaded.faults, *texts]
     if loaded.flow:
         told += [*calendar_faults(folder or settings.flows, today), *unrecorded(settings, loaded.flow, today)]
-    for fault in told:
+    for fault in dict.fromkeys(told):  # what is wrong with the templates is found from both sides
         say(fault.tell(settings.language))
     if loaded.flow is None:
         return 1

@@ -1,6 +1,6 @@
 """What makes a well-written `flows/sms.yaml` wrong all the same: words that clash, templates that do not fit. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import get_args
 
 from fund.fields import REPORTS
@@ -18,14 +18,15 @@ ANSWERS = (
 
 
 def keyword_faults(source: Source, file: File, templates: Templates | None) -> Iterator[Fault]:
-    """All of them, each with its place."""
+    """All of them, each with its place. `file` may lack entries of `source` that are not well written."""
+    there = source.data["keywords"]
     yield from _doubled(source, (("keywords", name, each.words) for name, each in file.keywords.items()))
     yield from _doubled(source, (("kinds", kind, each.words) for kind, each in file.kinds.items()))
-    yield from _menu(source, file)
-    if missing := [kind for kind in get_args(Kind) if kind not in file.kinds]:
+    yield from _menu(source, file, there)
+    if missing := [kind for kind in get_args(Kind) if kind not in source.data["kinds"]]:
         zh, en = f"kinds 里缺少 {'、'.join(missing)}", f"kinds lacks {', '.join(missing)}"
         yield source.fault(("kinds",), zh, en)
-    if not any(each.do == "turn_off" for each in file.keywords.values()):
+    if not any(isinstance(each, dict) and each.get("do") == "turn_off" for each in there.values()):
         zh = "要有一个 do: turn_off 的关键词：市民必须能够退订"
         yield source.fault(("keywords",), zh, "a keyword with do: turn_off is needed: people must be able to opt out")
     if templates is not None:
@@ -48,10 +49,10 @@ def _doubled(source: Source, lists: Iterable[tuple[str, str, list[str]]]) -> Ite
             seen.setdefault(same, place)
 
 
-def _menu(source: Source, file: File) -> Iterator[Fault]:
+def _menu(source: Source, file: File, there: Collection[str]) -> Iterator[Fault]:
     for digits, name in file.menu.items():
-        if name not in file.keywords:
-            zh, en = suggestion(name, file.keywords)
+        if name not in there:
+            zh, en = suggestion(name, there)
             yield source.fault(("menu", digits), f'没有关键词 "{name}"{zh}', f"no keyword {name!r}{en}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from fund.yaml_model import typed
+from fund.yaml_model import typed, well_written
 from fund.yaml_source import Fault, Source
 from fund.yaml_source import load as load_yaml
 from sms.keyword_faults import keyword_faults
@@ -189,7 +189,8 @@ BARE = Table(
 def load(source: Source, templates: Templates | None) -> Table:
     """The keywords of a file. Raises `BadKeywords` with every fault at once."""
     file, faults = typed(source, File, NAMES)
-    faults += keyword_faults(source, file, templates) if file else ()
+    written = file or well_written(source, File)
+    faults += keyword_faults(source, written, templates) if written else ()
     if not file or any(not fault.warning for fault in faults):
         raise BadKeywords(sorted(faults, key=lambda fault: fault.line))
     return Table(file)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fund.yaml_model import typed
+from fund.yaml_model import typed, well_written
 from fund.yaml_source import Fault, Source
 from fund.yaml_source import load as load_yaml
 from sms.errors import Refused
@@ -104,7 +104,8 @@ def load(path: Path) -> Templates:
 def read(source: Source) -> Templates:
     """The templates of a file that was read. Raises `BadTemplates` with every fault at once."""
     file, faults = typed(source, File, NAMES)
-    faults += _faults(source, file) if file else ()
+    written = file or well_written(source, File)
+    faults += _faults(source, written) if written else ()
     if not file or any(not fault.warning for fault in faults):
         raise BadTemplates(sorted(faults, key=lambda fault: fault.line))
     return {name: _template(name, written, file.signature) for name, written in file.templates.items()}

@@ -42,6 +42,18 @@ def test_a_fault_in_the_keywords_is_told_and_blocks(settings: Settings, folder: 
     assert any(each.startswith(f"{folder / 'sms.yaml'}:{line}: ") for each in told)
 
 
+def test_a_fault_in_the_templates_is_told_once(settings: Settings, folder: Path, tmp_path: Path) -> None:
+    templates = tmp_path / "templates.yaml"
+    templates.write_text(
+        settings.sms.templates.read_text(encoding="utf-8").replace("{code}", "{cod}"), encoding="utf-8"
+    )
+    texts = settings.sms.model_copy(update={"templates": templates})
+    told: list[str] = []
+    assert flows.check_folder(settings.model_copy(update={"sms": texts}), folder, told.append) == 1
+    found = [each for each in told if each.startswith(f"{templates}:")]
+    assert found and len(found) == len(set(found))
+
+
 def test_a_folder_without_keywords_is_fine(settings: Settings, folder: Path) -> None:
     (folder / "sms.yaml").unlink()
     assert flows.check_folder(settings, folder, lambda _: None) == 0

@@ -211,9 +211,16 @@ def test_menu_and_tests_are_checked(tmp_path: Path) -> None:
         "menu: {1: stpo}\ntests:\n  - name: 一\n    from: '13900000001'\n    steps:\n      - {text: TD, expect: 退订}\n"
     )
     path.write_text(KINDS + "keywords:\n" + STOP + tests)
-    assert [fault.line for fault in check(path, TEMPLATES)] == [14]
+    assert [fault.line for fault in check(path, TEMPLATES)] == [9, 14]
     path.write_text(KINDS + "keywords:\n" + STOP + "menu: {1: stpo}\n")
     assert [fault.zh for fault in check(path, TEMPLATES)] == ['没有关键词 "stpo"(是不是 "stop"?)']
+
+
+def test_what_is_badly_written_hides_no_other_fault(tmp_path: Path) -> None:
+    path = tmp_path / "sms.yaml"
+    bad = "  a: {title: 余额, words: [YE], report: balanse}\n  b: {title: 网点, words: [WD], say: reply_branch}\n"
+    path.write_text(KINDS + "keywords:\n" + bad + STOP + "menu: {1: a}\n", encoding="utf-8")
+    assert [fault.line for fault in check(path, TEMPLATES)] == [8, 9], "nor makes one up: `a` is there for the menu"
 
 
 def test_opting_out_works_without_a_file() -> None:

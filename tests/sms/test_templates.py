@@ -81,6 +81,11 @@ def test_all_faults_at_once_in_both_languages(tmp_path: Path) -> None:
     assert all(fault.tell("en").isascii() or "【】" in fault.en for fault in check(path))
 
 
+def test_what_is_badly_written_hides_no_other_fault(tmp_path: Path) -> None:
+    path = _file(tmp_path, "  a: {lane: notise, kind: account, text: 您好}\n" + _template("您的余额{balanse}。"))
+    assert [told.partition(":")[0] for told in _told(path)] == ["3", "7"]
+
+
 def test_a_missing_and_an_empty_file(tmp_path: Path) -> None:
     assert "无法读取文件" in check(tmp_path / "none.yaml")[0].zh
     (tmp_path / "empty.yaml").touch()
