@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,8 +18,17 @@ def insert_new(engine: AsyncEngine, table: Table) -> Any:
     return insert_into(engine, table).on_conflict_do_nothing()
 
 
-def put_into(engine: AsyncEngine, table: Table, keys: Collection[str], fixed: Collection[str] = ()) -> Any:
-    """Overwrites the row with the same `keys`, but for what is `fixed`: else its indexes are written anew each time."""
+def put_into(
+    engine: AsyncEngine,
+    table: Table,
+    keys: Collection[str],
+    fixed: Collection[str] = (),
+    where: ColumnElement[bool] | None = None,
+) -> Any:
+    """Overwrites the row with the same `keys`, but for what is `fixed`: else its indexes are written anew each time.
+
+    A row that is not as `where` says stays as it is.
+    """
     insert = insert_into(engine, table)
     changed = {column.name: column for column in insert.excluded if column.name not in (*keys, *fixed)}
-    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed, where=where)

@@ -90,13 +90,16 @@ class Switchboard:
         self.calls: dict[str, Call] = {}
         self.handing_over: list[Callable[[str], None]] = []  # told a call's id before it goes to people
 
-    async def connect(self, line: Line, call_id: str, caller: str, heard: Event | None = None) -> Call:
+    async def connect(
+        self, line: Line, call_id: str, caller: str, heard: Event | None = None, turn: int | None = None
+    ) -> Call:
         """Carry one call to its end on this line; a call known to the records goes on where it was.
 
         On a line that parks its call, it is carried until it waits: the next `connect` brings what was `heard`. With
-        `Started` the line says that we are the ones who called, and why (`entry`).
+        `Started` the line says that we are the ones who called, and why (`entry`). A line whose turns may come to
+        different nodes counts them: where the records are behind, what was heard is not taken for another question's.
         """
-        call, flow, event = await self._begin(line, call_id, caller, heard)
+        call, flow, event = await self._begin(line, call_id, caller, heard, turn)
         self.calls[call_id] = call
         try:
             with IN_PROGRESS.labels(line.name).track_inprogress():
@@ -142,19 +145,23 @@ class Switchboard:
         CALLS.labels(call.line, call.state.outcome).inc()
         log.info("call_ended", call=call.id, outcome=call.state.outcome, node=call.state.node)
 
-    async def _begin(self, line: Line, call_id: str, caller: str, heard: Event | None) -> tuple[Call, Flow, Event]:
+    async def _begin(
+        self, line: Line, call_id: str, caller: str, heard: Event | None, turn: int | None
+    ) -> tuple[Call, Flow, Event]:
         now = self._clock()
         state = await self._records.resume(call_id)
         flow = await self._flows.version(state.version) if state else None
         if state and flow and state.node in flow.nodes:
-            if heard and isinstance(heard, BRINGS_BACK.get(state.waiting, ())):
+            up_to_date = turn in (None, state.parked + 1)
+            state.parked = turn or 0
+            if up_to_date and heard and isinstance(heard, BRINGS_BACK.get(state.waiting, ())):
                 return Call(call_id, line.name, state), flow, heard
             log.info("call_resumed", call=call_id, node=state.node)
             return Call(call_id, line.name, state), flow, Resumed(now)
         flow = self._flows.current
         log.info("call_started", call=call_id, line=line.name, version=flow.version)
         entry = heard.entry if isinstance(heard, Started) else ""
-        return Call(call_id, line.name, State(flow.version)), flow, Started(caller, now, entry)
+        return Call(call_id, line.name, State(flow.version, parked=turn or 0)), flow, Started(caller, now, entry)
 
     async def _converse(self, call: Call, flow: Flow, line: Line, event: Event) -> None:
         says: list[Say] = []

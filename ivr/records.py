@@ -46,7 +46,8 @@ class CallRecords:
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
         self._digest = lru_cache(maxsize=4096)(privacy.digest)  # a call asks for the same two at every step
-        self._put_call = Rows(put_into(engine, calls, ("id",), fixed=_FIXED), calls.c.keys())
+        going_on = calls.c.ended_at.is_(None)  # another node may have ended what this one writes late
+        self._put_call = Rows(put_into(engine, calls, ("id",), fixed=_FIXED, where=going_on), calls.c.keys())
         self._put_step = Rows(put_into(engine, call_steps, ("call_id", "n")), call_steps.c.keys())
         self._put_note = Rows(insert(audit), [column.name for column in audit.c if column.name != "id"])
         self._calls: dict[str, dict[str, Any]] = {}

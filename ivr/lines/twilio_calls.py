@@ -257,7 +257,7 @@ class TwilioVoice:
             await turn.set(answer)
 
         line = TwilioLine(self._speak, self._tapes, self._settings, self._ways(asked), wait, asked.call_id)
-        call = await self._switchboard.connect(line, asked.call_id, asked.caller, heard)
+        call = await self._switchboard.connect(line, asked.call_id, asked.caller, heard, asked.n)
         answer = replace(turn.answer, last=line.answer) if turn.answer else Answer(line.answer)
         turn.over = call.ended_at is not None
         if await self._keep(asked, answer, over=turn.over):

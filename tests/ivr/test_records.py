@@ -73,6 +73,21 @@ async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: 
         assert (await connection.execute(select(calls.c.node))).scalar_one() == "main/agent"
 
 
+async def test_a_call_that_another_node_has_ended_stays_ended(engine: AsyncEngine) -> None:
+    """What a node could not write comes late, and is no longer so."""
+    late, other = CallRecords(engine, PRIVACY), CallRecords(engine, PRIVACY)
+    await late.save(a_call())  # its writer does not run yet
+    await other.start()
+    ended = a_call(waiting="over", outcome="hung_up")
+    ended.ended_at = BEGIN
+    await other.save(ended)
+    await other.stop()
+    await late.stop()
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(calls))).one()
+    assert (row.outcome, row.ended_at, row.state) == ("hung_up", BEGIN, None)
+
+
 async def test_where_nobody_waits_for_the_disk_a_call_is_saved_at_once(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

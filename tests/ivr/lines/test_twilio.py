@@ -238,6 +238,30 @@ async def test_a_node_that_is_late_does_not_end_the_call(database: AsyncEngine) 
         assert await outcome(database, phone.call_sid) == ("", False)
 
 
+async def test_a_key_is_not_taken_for_another_questions_where_the_records_are_behind(database: AsyncEngine) -> None:
+    """One node could not write where the call is; what is pressed next comes to another, which only knows less."""
+    clock = Clock()
+    async with (
+        node(database, FLOW, clock=clock) as here,
+        node(database, FLOW, clock=clock) as other,
+        TwilioPhone({PUBLIC: here.url}) as phone,
+    ):
+        await phone.start()
+        phone.places = {PUBLIC: other.url}
+        async with database.begin() as connection:
+            await connection.execute(text("ALTER TABLE calls RENAME TO mislaid"))
+        await phone.press("3")
+        async with database.begin() as connection:
+            await connection.execute(text("ALTER TABLE mislaid RENAME TO calls"))
+        phone.places = {PUBLIC: here.url}
+        before = len(phone.heard)
+        await phone.press("1")
+        again = "".join(phone.heard[before:])
+        assert "中断" in again and "第一层" in again, "the question that this node knows of, and not an answer to it"
+        await phone.press("1")
+        assert "第二层" in phone.heard[-1]
+
+
 async def test_our_fault_leads_to_a_person(database: AsyncEngine) -> None:
     async def broken(_: Utterance) -> Sound:
         raise RuntimeError("no voice")
