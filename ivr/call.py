@@ -33,6 +33,7 @@ from ivr.events import (
 from ivr.flow import LAST_RESORT_QUEUE, Flow
 from ivr.line import Gone, Line, Parked
 from ivr.metrics import CALLS, ENTERED, IN_PROGRESS, LOOK_UPS
+from ivr.speech import Unspeakable
 from ivr.state import State
 from ivr.utterance import Utterance, fill
 from ivr.world import World
@@ -166,7 +167,7 @@ class Switchboard:
     async def _converse(self, call: Call, flow: Flow, line: Line, event: Event) -> None:
         says: list[Say] = []
         while True:
-            call.state, actions = step(flow, call.state, event)
+            call.state, actions = self._step(call, flow, event)
             for action in actions:
                 if isinstance(action, Entered):
                     call.steps.append((action.node, event.at))
@@ -180,6 +181,16 @@ class Switchboard:
             if happened is None:
                 return
             event = happened
+
+    def _step(self, call: Call, flow: Flow, event: Event) -> tuple[State, tuple[Action, ...]]:
+        """An answer that cannot be said, such as a thirteenth month in a ledger, is no answer."""
+        try:
+            return step(flow, call.state, event)
+        except Unspeakable as fault:
+            if not isinstance(event, Answered):
+                raise
+            log.error("answer_unspeakable", call=call.id, node=call.state.node, kind=fault.kind)
+            return step(flow, call.state, Answered("unavailable", event.at))
 
     async def _perform(
         self, call: Call, flow: Flow, line: Line, says: list[Say], last: Sequence[Action]

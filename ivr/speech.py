@@ -45,7 +45,7 @@ class Spoken(Protocol):
 
 _SPOKEN: Mapping[str, Spoken] = {"zh": spoken_zh, "en": spoken_en}
 _MOST_FIGURES = 12  # the words end at 千亿, hundreds of billions
-_LONGEST_TEXT = 500
+_LONGEST_TEXT = 2000  # as much as may be written into an order
 _AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<figures>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<decimals>\d+))?", re.ASCII)
 _MONTH = re.compile(r"(\d{4})(?:-|/|年)?(\d{1,2})月?", re.ASCII)
 _DAY = re.compile(r"(\d{4})(?:-|/|年)?(\d{1,2})(?:-|/|月)?(\d{1,2})日?", re.ASCII)
@@ -260,8 +260,11 @@ def _tail(spoken: Spoken, value: Value) -> Words:
 
 
 def _text(_: Spoken, value: Value) -> Words:
-    text = " ".join(str(value).split())
-    if not text or len(text) > _LONGEST_TEXT or not text.isprintable():
+    # What is pasted brings invisible characters along, and an old ledger some that no font has: nobody says them.
+    text = " ".join(
+        "".join(letter if letter.isprintable() else " " * letter.isspace() for letter in str(value)).split()
+    )
+    if not text or len(text) > _LONGEST_TEXT:
         raise Unspeakable("text", value)
     return (text,)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from fund.fields import BALANCE
 from ivr.actions import Listen, LookUp, Record, Say, Transfer
 from ivr.call import Call, Switchboard
 from ivr.events import Answered, Event, Keys, Recorded, Resumed, TransferFailed
@@ -176,3 +177,32 @@ async def test_our_own_fault_leads_to_people() -> None:
     records = Kept()
     assert (await heard(records, None, BrokenLine())).queue == "general"
     assert records.ended == {"call-1": "rescued"}
+
+
+class OddLedger:
+    """Has a month that there is none of."""
+
+    async def look_up(self, call: str, question: LookUp, at: Any) -> Answered:
+        if question.what != "report":
+            return Answered("ok", at, {"account": "321100123"})
+        values = {name: "2026-13" if field.kind == "month" else None for name, field in BALANCE.fields.items()}
+        return Answered("ok", at, {"values": values, "rows": ()})
+
+
+async def test_what_cannot_be_said_is_no_answer() -> None:
+    flow = flow_of(
+        {
+            "nodes": {
+                "start": {"identify": "employee", "next": "balance", "failed": "agent"},
+                "balance": {"report": "balance", "say": "缴至{paid_to}。", "next": "agent", "unavailable": "sorry"},
+                "sorry": {"say": "请稍后再查。", "next": "agent"},
+            }
+        }
+    )
+    records = Kept()
+    for event in (None, Keys("321100123", NOW), Keys("135790", NOW)):
+        line = ParkingLine()
+        board = Switchboard(FixedFlow(flow), OddLedger(), records, clock=lambda: NOW)
+        await board.connect(line, "call-1", "", event)
+    assert "查询系统暂时没有响应" in line.said and "请稍后再查" in line.said and line.queue == "general"
+    assert not records.ended, "the call went the way that its flow has for it"

@@ -76,6 +76,7 @@ OTHERS = [
     ("tail", "100000001", "尾号零零零幺"),
     ("tail", "32110219900307123X", "尾号幺二三X"),
     ("text", " 镇江 某公司\n", "镇江 某公司"),
+    ("text", "张\u200b三\ue863\ufeff有限公司\x00", "张三有限公司"),
 ]
 ENGLISH = [
     ("money", "12345.67", "twelve thousand three hundred forty-five point six seven yuan"),
@@ -187,7 +188,7 @@ def test_the_closed_sets_are_small_and_without_repeats() -> None:
         ("digits", "1" * 33),
         ("text", " \n"),
         ("text", "\x00"),
-        ("text", "长" * 501),
+        ("text", "长" * 2001),
         ("pounds", "1"),
     ],
 )
