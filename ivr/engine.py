@@ -125,7 +125,7 @@ class Turn:
             case HungUp():
                 state.waiting, state.outcome = "over", self._ending("hung_up")
             case Started():
-                state.caller, state.started = event.caller, event.at.isoformat()
+                state.caller, state.started, state.entry = event.caller, event.at.isoformat(), event.entry
                 self._begin_call(event.entry)
             case _ if self._overlong():
                 state.overlong = True
@@ -217,7 +217,7 @@ class Turn:
 
     def _everywhere(self, target: str) -> None:
         if target == "repeat":
-            self.travel(self.state.turn, fresh=False)
+            self._say_again()
         elif target == "back" and self.state.behind:
             *behind, previous = self.state.behind
             self.state.behind = tuple(behind)
@@ -285,7 +285,12 @@ class Turn:
         self.phrase("resumed")
         if isinstance(self.node, MessageNode) and self.state.phase:
             leaving.resumed(self, self.node)
-        elif isinstance(self.node, IdentifyNode | SetPinNode | CallbackNode) and self.state.phase:
+        else:
+            self._say_again()
+
+    def _say_again(self) -> None:
+        """This turn; or what is asked now, where beginning anew would undo what was keyed in, or send another code."""
+        if isinstance(self.node, IdentifyNode | SetPinNode | CallbackNode) and self.state.phase:
             self.prompt(short=False)
         else:
             self.travel(self.state.turn, fresh=False)
