@@ -161,7 +161,7 @@ class Switchboard:
             return Call(call_id, line.name, state), flow, Resumed(now)
         flow = self._flows.current
         log.info("call_started", call=call_id, line=line.name, version=flow.version)
-        entry = heard.entry if isinstance(heard, Started) else ""
+        entry = heard.entry if isinstance(heard, Started) else state.entry if state else ""
         return Call(call_id, line.name, State(flow.version, parked=turn or 0)), flow, Started(caller, now, entry)
 
     async def _converse(self, call: Call, flow: Flow, line: Line, event: Event) -> None:
@@ -231,6 +231,9 @@ class Switchboard:
                 await line.company([*says, _hold_phrase(flow, call.state.language)], task)
                 says.clear()
             return await task
+        except Gone:
+            await asyncio.wait({task})  # what was asked for, such as a call-back, is done
+            raise
         finally:
             task.cancel()
 

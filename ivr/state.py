@@ -22,6 +22,7 @@ class State:
     version: str  # the flow the call started on, and keeps
     caller: str = ""  # normalised number, empty when withheld
     started: str = ""  # ISO moment
+    entry: str = ""  # why we called them; empty: they called us
     language: str = "zh"
     node: str = ""  # full name
     phase: str = ""  # a word inside nodes that take several turns, such as `pin` in identify

@@ -8,8 +8,8 @@ from typing import Any
 
 from fund.fields import BALANCE
 from ivr.actions import Listen, LookUp, Record, Say, Transfer
-from ivr.call import Call, Switchboard
-from ivr.events import Answered, Event, Keys, Recorded, Resumed, TransferFailed
+from ivr.call import PATIENT_SECONDS, Call, Switchboard
+from ivr.events import Answered, Event, Keys, Recorded, Resumed, Started, TransferFailed
 from ivr.line import Gone, Parked
 from ivr.rehearsal import FixedFlow
 from ivr.state import State
@@ -206,3 +206,55 @@ async def test_what_cannot_be_said_is_no_answer() -> None:
         await board.connect(line, "call-1", "", event)
     assert "查询系统暂时没有响应" in line.said and "请稍后再查" in line.said and line.queue == "general"
     assert not records.ended, "the call went the way that its flow has for it"
+
+
+async def test_whom_we_called_never_hears_the_menu_though_their_flow_is_gone() -> None:
+    flow = flow_of(
+        {
+            "nodes": {"start": {"menu": {"1": {"say": "一", "go": "agent"}}}},
+            "outbound": {
+                "nodes": {
+                    "code": {"menu": {"1": {"say": "这是给您的电话", "go": "agent"}}},
+                    "callback": {"go": "code"},
+                    "reminder": {"go": "code"},
+                }
+            },
+        }
+    )
+    records = Kept()
+    for event in (Started("13900000001", NOW, "code"), Keys("1", NOW)):
+        line = ParkingLine()
+        board = Switchboard(FixedFlow(flow), Nobody(), records, clock=lambda: NOW)
+        await board.connect(line, "call-1", "13900000001", event)
+        assert "这是给您的电话" in line.said and not line.queue
+        records.states = {id: state.replace(flow.version, "gone") for id, state in records.states.items()}
+
+
+class HastyLine(ParkingLine):
+    """Its caller asks for a call-back, and hangs up at the word to wait."""
+
+    async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
+        return "1"
+
+    async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
+        raise Gone
+
+
+class Slow:
+    """Takes down what it is asked, after a while."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    async def look_up(self, call: str, question: LookUp, at: Any) -> Answered:
+        await asyncio.sleep(PATIENT_SECONDS + 0.1)
+        self.done.append(question.what)
+        return Answered("asked", at, {"ahead": 0})
+
+
+async def test_what_a_caller_has_asked_for_is_done_though_they_hang_up_over_it() -> None:
+    flow = flow_of({"nodes": {"start": {"callback": "general", "next": "agent", "failed": "agent"}}})
+    records, world = Kept(), Slow()
+    board = Switchboard(FixedFlow(flow), world, records, clock=lambda: NOW)
+    await board.connect(HastyLine(), "call-1", "13900000001")
+    assert world.done == ["ask_callback"] and records.ended == {"call-1": "hung_up"}
