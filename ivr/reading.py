@@ -12,13 +12,16 @@ from ivr.speech import Language, Unspeakable, joined, speak
 
 MEASURES = "个次笔年期天位户人张份项条元家种角分点周本名层套间块页岁倍"  # 2 of these is 两, not 二
 
+_TILL = "[-~\u2013\u2014\uff0d\uff5e]{1,2}"  # a hyphen, tilde or dash, as people write from one to another
 _ZH = re.compile(
     r"(?P<month>\d{4}年\d{1,2}月(?!\d+日))|(?P<date>\d{4}年\d{1,2}月\d{1,2}日)|(?P<year>\d{4}(?=年))"
+    r"|(?P<day>\d{4}-\d{1,2}-\d{1,2}(?!\d))"
     r"|(?P<time>\d{1,2}:\d{2})"
     r"|(?P<percent>\d+(?:\.\d+)?%)"
-    r"|(?P<digits>(?<![,.])(?:0\d{2,3}-\d{5,8}|0\d+|\d{5,})(?![\d.]*[元万亿]))"
-    rf"|(?P<range>\d{{1,4}}[-~](?=\d{{1,4}}\D))"
-    rf"|(?P<count>(?<![第\d.])2(?=[{MEASURES}](?!级|号)))"
+    r"|(?P<digits>(?<![,.])(?:0\d{2,3}-\d{5,8}|[48]00-\d{3,4}-\d{3,4}|0\d+|\d{5,})(?![\d.]*[元万亿]))"
+    rf"|(?P<range>\d{{1,4}}{_TILL}(?=\d{{1,4}}\D))"
+    rf"|(?P<till>(?:(?<=:\d\d)|(?<=[%元万年月日点时]))\s?{_TILL}\s?(?=\d))"
+    rf"|(?P<count>(?<![第\d.])2(?=[{MEASURES}](?!级|号)|小时|[百千万亿]))"
     r"|(?P<number>(?:\d{1,3}(?:,\d{3})+|\d{1,12})(?:\.\d{1,12})?)"
     r"|(?P<key>[*#]键?)",
     re.ASCII,
@@ -67,7 +70,11 @@ def _year(written: str, language: Language) -> str:
 
 
 def _range(written: str, language: Language) -> str:
-    return joined(speak("number", written[:-1], language)) + "至"
+    return joined(speak("number", re.sub(r"\D", "", written), language)) + "至"
+
+
+def _day(written: str, language: Language) -> str:
+    return joined(speak("date", written, language))
 
 
 def _key(written: str, _: Language) -> str:
@@ -78,5 +85,7 @@ _SPECIAL: Mapping[str, Callable[[str, Language], str]] = {
     "digits": _digits,
     "year": _year,
     "range": _range,
+    "till": lambda _, __: "至",
+    "day": _day,
     "key": _key,
 }
