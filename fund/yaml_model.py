@@ -124,4 +124,7 @@ def explain(error: Mapping[str, Any], suggest: Suggest) -> Sentences:
         case "greater_than_equal" | "less_than_equal":
             bound, zh, en = _BOUNDS[kind]
             return f"{zh} {context[bound]}", f"{en} {context[bound]}"
+        case "string_too_long":
+            most = context["max_length"]
+            return f"太长了，最长 {most} 个字符", f"too long: at most {most} characters"
     return _PLAIN.get(kind, (f"写法不对（{error['msg']}）", str(error["msg"])))

@@ -16,7 +16,7 @@ from fund.calendar import Calendar
 from ivr.nodes import HoursNode, LongestCall, Node, Patience, TransferNode
 from ivr.speech import Value, When
 from ivr.spoken_hours import hours_words
-from ivr.values import Duration, Key, Language, Name, Strict, Target, Text
+from ivr.values import Duration, Key, Language, Name, QueueName, Strict, Target, Text
 
 HOME_FILE = "main"
 LAST_RESORT_QUEUE = "general"
@@ -111,7 +111,7 @@ class Queue(Strict):
 class QueuesFile(Strict):
     """`flows/queues.yaml`: the queues that `deploy/asterisk/queues.conf` has, and the numbers that may be dialled."""
 
-    queues: Annotated[dict[Name, Queue], Field(min_length=1)]
+    queues: Annotated[dict[QueueName, Queue], Field(min_length=1)]
     numbers: dict[Annotated[str, Field(pattern=r"^[0-9]{3,20}$")], Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict
     )

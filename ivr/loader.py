@@ -26,10 +26,10 @@ from ivr.speech import Unspeakable, speak
 from ivr.words import explain
 
 TEXTS = "sms.yaml"  # lies in the same folder, but is the text side's
-_FILE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FILE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _BAD_NAME = (
-    "文件名只能用小写字母、数字和下划线，以字母开头，如 loan.yaml；备份请放到别的目录",
-    "a file name is lower-case letters, digits and _, such as loan.yaml; keep copies in another folder",
+    "文件名只能用小写字母、数字和下划线，以字母开头，最长 40 个字符，如 loan.yaml；备份请放到别的目录",
+    "a file name is up to 40 lower-case letters, digits and _, such as loan.yaml; keep copies in another folder",
 )
 T = TypeVar("T", bound=BaseModel)
 Files = Mapping[str, bytes]  # "main.yaml" -> its bytes

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from ivr.values import Duration, Key, Language, Name, Ranges, Strict, Target, Text, TextOrNothing
+from ivr.values import Duration, Key, Language, Name, Ranges, Strict, Target, Text, TextOrNothing, Topic
 
 
 def _few_keys(value: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
@@ -172,7 +172,7 @@ class MessageNode(_Node):
 
     message: Literal["message", "complaint", "suggestion"]
     say: Text | None = None
-    topic: Name | None = None
+    topic: Topic | None = None
     longest: Duration = 120.0
     next: Target
     failed: Target
@@ -183,7 +183,7 @@ class CallbackNode(_Node):
 
     callback: Name
     say: Text | None = None
-    topic: Name | None = None
+    topic: Topic | None = None
     next: Target
     failed: Target
 
@@ -192,7 +192,7 @@ class SurveyNode(_Node):
     """Ask how the person was: 1 good, 2 fair, 3 bad. `unhappy` is where the third leads, after it is kept."""
 
     survey: Text
-    topic: Name | None = None
+    topic: Topic | None = None
     next: Target
     unhappy: Target | None = None
 

@@ -87,7 +87,10 @@ TextOrNothing = Annotated[
     ),
 ]
 Target = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$", json_schema_extra={"x-target": True})]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+# As long as the columns are in which the records keep them: one name too long, and no call is written down any more.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Topic = Annotated[Name, Field(max_length=40)]
+QueueName = Annotated[Name, Field(max_length=31)]
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 
 

@@ -38,6 +38,8 @@ MISTAKES = [  # what is written, what is written instead, the line and the words
     ('"*": back', "*: back", 3, "加引号"),
     ('"#": repeat', "#: repeat", 3, "按键 # 要加引号"),
     ("say: 甲, go: a", "say：甲, go: a", 7, "中文标点"),
+    ("  start: {menu", f"  {'s' * 61}: {{menu", 7, "最长 60 个字符"),
+    ("{transfer: general}", f"{{message: message, topic: {'t' * 41}, next: a, failed: a}}", 6, "最长 40 个字符"),
     ("say: 甲, go", "say: 甲, short: '{fcat.x}', go", 7, "没有 {fcat.x} 这一项"),
     ("{1: {say: 甲, go: a}}", "[甲, 乙]", 7, "菜单要写成几行"),
     ("{say: 甲, go: a}", "a", 7, "菜单要写成几行"),
