@@ -336,7 +336,10 @@ class Turn:
             case SetPinNode():
                 setting_pin.begin(self, node)
             case ReportNode():
-                self.look_up("report", report=node.report, **(self.state.person or {}), **self.state.answers)
+                # `back` may lead here after somebody else was identified: an employer's report is not an employee's.
+                person = self.state.person if identifying.recall(self.state, REPORTS[node.report].audience) else None
+                args = {"report": node.report, **(person or {})}
+                self.look_up("report", **{**args, **self.state.answers, **args})  # whatever the answers are called
             case HoursNode():
                 self.look_up("hours", hours=node.hours)
             case BulletinNode():
@@ -408,7 +411,7 @@ class Turn:
         words = self._pieces(phrases[name]) + self._pieces(phrases["press"], {"key": ("text", self.key_name(key))})
         self.actions.append(Say(Utterance(words)))
 
-    def look_up(self, what: str, **args: Any) -> None:
+    def look_up(self, what: str, /, **args: Any) -> None:
         """Ask the world."""
         self.actions.append(LookUp(what, args))
         self.state.waiting = "answer"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ivr.events import Answered
 from ivr.nodes import IdentifyNode
 from ivr.numbers import is_account, is_employer_account, is_id_card
+from ivr.state import State
 
 if TYPE_CHECKING:
     from ivr.engine import Turn
@@ -20,7 +21,7 @@ NUMBER_KEYS = {"employee": 18, "employer": 20}
 def begin(turn: "Turn", node: IdentifyNode) -> str | None:
     """Go on at once with a caller already known; else find out whether the phone is bound."""
     state = turn.state
-    if state.person and state.person["kind"] == node.identify:
+    if recall(state, node.identify):
         return node.next
     if state.caller and node.identify == "employee":
         state.phase = "caller"
@@ -28,6 +29,19 @@ def begin(turn: "Turn", node: IdentifyNode) -> str | None:
     else:
         ask_number(turn)
     return None
+
+
+def recall(state: State, kind: str) -> bool:
+    """Whether the caller was identified as that kind in this call; then that is who the call is about again."""
+    if kind in state.others:
+        _know(state, kind, state.others[kind])
+    return state.person is not None and state.person["kind"] == kind
+
+
+def _know(state: State, kind: str, account: str) -> None:
+    before = {state.person["kind"]: state.person["account"]} if state.person else {}
+    state.others = {other: known for other, known in {**state.others, **before}.items() if other != kind}
+    state.person = {"kind": kind, "account": account}
 
 
 def ask_number(turn: "Turn") -> None:
@@ -85,7 +99,7 @@ def answered(turn: "Turn", node: IdentifyNode, answer: Answered) -> None:
         case "unknown":
             ask_number(turn)
         case "ok":
-            state.person = {"kind": node.identify, "account": str(answer.data["account"])}
+            _know(state, node.identify, str(answer.data["account"]))
             state.pending = {}
             turn.travel(turn.target(node.next))
         case "wrong":

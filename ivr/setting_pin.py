@@ -89,5 +89,5 @@ def answered(turn: "Turn", node: SetPinNode, answer: Answered) -> None:
             turn.phrase(f"code_{answer.outcome}")
             turn.travel(turn.target(node.failed))
         case _:
-            turn.phrase("code_away")
+            turn.phrase("code_away" if turn.state.phase in ("caller", "number") else "ledger_away")
             turn.travel(turn.target(node.unavailable or node.failed))

@@ -33,7 +33,8 @@ class State:
     silences: int = 0
     wrongs: int = 0
     answers: Mapping[str, str] = field(default_factory=dict)  # what `ask` nodes saved
-    person: Mapping[str, str] | None = None  # who was identified: kind and account
+    person: Mapping[str, str] | None = None  # who was identified last: kind and account
+    others: Mapping[str, str] = field(default_factory=dict)  # kind -> account of who was identified before
     pending: Mapping[str, str] = field(default_factory=dict)  # what a phase hands to the next
     overlong: bool = False  # the longest call was reached, and told
     served: bool = False  # people have talked with the caller

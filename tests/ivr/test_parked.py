@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from fund.fields import BALANCE
 from ivr.actions import Listen, LookUp, Record, Say, Transfer
-from ivr.call import PATIENT_SECONDS, Call, Switchboard
+from ivr.call import Call, Switchboard
 from ivr.events import Answered, Event, Keys, Recorded, Resumed, Started, TransferFailed
 from ivr.line import Gone, Parked
 from ivr.rehearsal import FixedFlow
@@ -233,28 +235,35 @@ async def test_whom_we_called_never_hears_the_menu_though_their_flow_is_gone() -
 class HastyLine(ParkingLine):
     """Its caller asks for a call-back, and hangs up at the word to wait."""
 
+    def __init__(self, gone: asyncio.Event) -> None:
+        super().__init__()
+        self.gone = gone
+
     async def listen(self, says: Sequence[Say], listen: Listen) -> str | None:
         return "1"
 
     async def company(self, says: Sequence[Say], task: "Task[Any]") -> None:
+        self.gone.set()
         raise Gone
 
 
 class Slow:
-    """Takes down what it is asked, after a while."""
+    """Takes down what it is asked once the caller has gone."""
 
     def __init__(self) -> None:
+        self.gone = asyncio.Event()
         self.done: list[str] = []
 
     async def look_up(self, call: str, question: LookUp, at: Any) -> Answered:
-        await asyncio.sleep(PATIENT_SECONDS + 0.1)
+        await self.gone.wait()
         self.done.append(question.what)
         return Answered("asked", at, {"ahead": 0})
 
 
-async def test_what_a_caller_has_asked_for_is_done_though_they_hang_up_over_it() -> None:
+async def test_what_a_caller_has_asked_for_is_done_though_they_hang_up_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivr.call.PATIENT_SECONDS", 0.01)
     flow = flow_of({"nodes": {"start": {"callback": "general", "next": "agent", "failed": "agent"}}})
     records, world = Kept(), Slow()
     board = Switchboard(FixedFlow(flow), world, records, clock=lambda: NOW)
-    await board.connect(HastyLine(), "call-1", "13900000001")
+    await board.connect(HastyLine(world.gone), "call-1", "13900000001")
     assert world.done == ["ask_callback"] and records.ended == {"call-1": "hung_up"}
