@@ -22,7 +22,7 @@ from ivr.check import Ground
 from ivr.difference import differences
 from ivr.flow import Flow
 from ivr.layout import MenuCost, menu_costs
-from ivr.loader import Files, Loaded, flow_paths, load, read_folder, read_phrases
+from ivr.loader import Files, Loaded, flow_paths, load, read_folder, read_phrases, unreadable
 from ivr.prompts import Prompts
 from ivr.recordings import Recordings
 from ivr.rehearsal import rehearse
@@ -40,7 +40,10 @@ def load_folder(settings: Settings, folder: Path | None) -> Loaded:
         zh = "这是一个文件；请给出流程所在的目录，如 flows" if folder.exists() else "没有这个目录"
         en = "a file: give the folder of the flows" if folder.exists() else "there is no such folder"
         return Loaded(None, [Fault(str(folder), 1, zh, en)])
-    loaded = load_files(settings, read_folder(folder), str(folder))
+    try:
+        loaded = load_files(settings, read_folder(folder), str(folder))
+    except OSError as fault:
+        return unreadable(fault)
     loaded.faults[:0] = _unread(folder)
     return loaded
 

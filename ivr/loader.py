@@ -50,8 +50,23 @@ class Loaded:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """The YAML files of a folder, by name. Raises `OSError`."""
-    return {path.name: path.read_bytes() for path in flow_paths(folder)}
+    """The YAML files of a folder, by name. Raises `OSError` with the file it is about."""
+    files = {}
+    for path in flow_paths(folder):
+        try:
+            files[path.name] = path.read_bytes()
+        except OSError as fault:
+            raise OSError(fault.errno, fault.strerror, str(path)) from None
+    return files
+
+
+def unreadable(fault: OSError) -> Loaded:
+    """What is told of a folder that cannot be read now."""
+    zh, en = (
+        f"读不了这个文件，请检查它的权限：{fault.strerror}",
+        f"cannot be read, look at its permissions: {fault.strerror}",
+    )
+    return Loaded(None, [Fault(str(fault.filename), 1, zh, en)])
 
 
 def flow_paths(folder: Path) -> list[Path]:

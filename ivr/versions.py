@@ -17,12 +17,13 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow import Flow
-from ivr.loader import Files, Loaded, flow_paths, read_folder
+from ivr.loader import Files, Loaded, flow_paths, read_folder, unreadable
 from ivr.metrics import FLOW_REFUSED
 from ivr.tables import flow_versions
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.5
+LIMIT_SECONDS = 2.0  # a caller waits meanwhile, and hears nothing
 Load = Callable[[Files], Loaded]
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -72,7 +73,7 @@ class FlowVersions:
             return self._flows[version]
         query = select(flow_versions.c.files).where(flow_versions.c.version == version)
         try:
-            async with self._engine.connect() as connection:
+            async with asyncio.timeout(LIMIT_SECONDS), self._engine.connect() as connection:
                 kept = (await connection.execute(query)).scalar_one_or_none()
         except (SQLAlchemyError, OSError):
             return None
@@ -84,11 +85,12 @@ class FlowVersions:
 
     async def _take_up(self) -> Loaded:
         """Read the folder and, when it is good, make it the current flow."""
+        files: Files = {}
         try:
             files = await asyncio.to_thread(read_folder, self._folder)
-        except OSError:
-            files = {}
-        loaded = await asyncio.to_thread(self._load, files)
+            loaded = await asyncio.to_thread(self._load, files)
+        except OSError as fault:
+            loaded, self._again = unreadable(fault), True  # it may be readable soon without being changed
         FLOW_REFUSED.set(loaded.flow is None)
         if not loaded.flow:
             before, self.faults = self.faults, loaded

@@ -19,6 +19,7 @@ import hotline.health
 import ivr.call
 import ivr.lines.twilio_turns
 import ivr.records
+import ivr.versions
 from hotline.database import open_database
 from tests.databases import NoPostgres, Postgres, copied, migrate, postgres
 
@@ -58,6 +59,7 @@ structlog.configure = lambda **chosen: _configure(**chosen | {"cache_logger_on_f
 # A busy machine is not to look like a database that is away: what happens then has tests of its own, with limits of theirs.
 desk.bulletin.LIMIT_SECONDS = hotline.health.LIMIT_SECONDS = ivr.call.LIMIT_SECONDS = 20.0
 ivr.call.PATIENT_SECONDS = ivr.lines.twilio_turns.LIMIT_SECONDS = ivr.records.PATIENCE_SECONDS = 20.0
+ivr.versions.LIMIT_SECONDS = 20.0
 
 
 @pytest.fixture

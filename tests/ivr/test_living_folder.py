@@ -3,6 +3,7 @@ comes; each fault is told once, however often the folder is looked at; and no ca
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -131,4 +132,22 @@ async def test_what_editors_hide_is_not_read(tmp_path: Path, engine: AsyncEngine
     async with watched(tmp_path, engine) as versions:
         (tmp_path / "main.yaml").write_text(BETTER)
         await changed(versions, versions.current.version)
+        assert versions.faults is None
+
+
+async def test_a_file_that_could_not_be_read_is_tried_again(
+    tmp_path: Path, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new file that only its writer may read is made readable without being changed."""
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    async with watched(tmp_path, engine) as versions:
+        first = versions.current.version
+        with monkeypatch.context() as for_now:
+            for_now.setattr(Path, "read_bytes", denied)
+            replaced(tmp_path / "main.yaml", BETTER)
+            await refused(versions, "main.yaml:1: 读不了这个文件，请检查它的权限：Permission denied")
+        await changed(versions, first)
         assert versions.faults is None

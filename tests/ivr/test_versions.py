@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.loader import load
@@ -114,3 +115,21 @@ async def test_hours_are_taken_up_with_the_flows_or_refused_with_them(tmp_path: 
     old = await versions.version(first)
     assert old and old.hours.timetables["people"].spans["working_days"][0] == (540, 720)
     await versions.stop()
+
+
+async def test_a_caller_does_not_wait_for_an_old_version(
+    tmp_path: Path, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "main.yaml").write_text(GOOD)
+    versions = versions_of(tmp_path, engine)
+    await versions.start()
+    first = versions.current.version
+    await versions.stop()
+    other = versions_of(tmp_path, engine)
+    monkeypatch.setattr("ivr.versions.LIMIT_SECONDS", 0.05)
+    async with engine.begin() as connection, asyncio.timeout(10):
+        if engine.dialect.name == "postgresql":
+            await connection.execute(text("LOCK TABLE flow_versions"))  # somebody changes it, and takes their time
+            assert await other.version(first) is None
+    monkeypatch.undo()
+    assert (old := await other.version(first)) and old.version == first
