@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 TRIES = 10
 PAUSES = (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)  # seconds after each failed try: 19 hours in all
 TIMEOUT_SECONDS = 10.0
+_OF_ONE_TEXT = (400, 409, 413, 422)  # a listener that answers so would hear other news
 _AT_ONCE = 50
 _POLL_SECONDS = 1.0
 _LEASE = timedelta(seconds=60)
@@ -124,14 +125,14 @@ class Callbacks:
             if not listeners or (await connection.execute(self._due(listeners).limit(1))).first() is None:
                 return 0
         rows = await self._claim(listeners)
-        taken = await asyncio.gather(*(self._tell(listeners[row.client], row) for row in rows))
-        done = [row.id for row, well in zip(rows, taken, strict=True) if well]
+        answers = await asyncio.gather(*(self._tell(listeners[row.client], row) for row in rows))
+        done = [row.id for row, status in zip(rows, answers, strict=True) if _taken(status)]
         async with self.store.write() as connection:
             if done:
                 await connection.execute(delete(callback).where(callback.c.id.in_(done)))
-            for row, well in zip(rows, taken, strict=True):
-                if not well:
-                    await self._later(connection, row)
+            for row, status in zip(rows, answers, strict=True):
+                if not _taken(status):
+                    await self._later(connection, row, alone=status in _OF_ONE_TEXT)
         return len(rows)
 
     def _due(self, listeners: Iterable[str]) -> Select[tuple[str]]:
@@ -150,7 +151,8 @@ class Callbacks:
         async with self.store.write() as connection:
             return sorted((await connection.execute(taken)).all(), key=lambda row: str(row.id))
 
-    async def _tell(self, listener: Listener, row: Any) -> bool:
+    async def _tell(self, listener: Listener, row: Any) -> int:
+        """The status of the answer, 0 for none."""
         news = {"id": row.message, "status": row.status, "reason": row.reason, "at": row.at.isoformat()}
         body = json.dumps(news).encode()
         headers = signed_headers(listener.secret, row.id, self.clock(), body)
@@ -159,21 +161,25 @@ class Callbacks:
             async with self.session.post(
                 listener.url, data=body, headers=headers, allow_redirects=False, timeout=limit
             ) as reply:
-                why = str(reply.status)
+                status, why = reply.status, str(reply.status)
         except Exception as fault:  # whatever is wrong with one address, the others are told
-            why = type(fault).__name__
-        if well := why.startswith("2"):
-            return well
-        log.warning("callback.not_taken", client=row.client, message=row.message, attempt=row.attempt, why=why)
-        return False
+            status, why = 0, type(fault).__name__
+        if not _taken(status):
+            log.warning("callback.not_taken", client=row.client, message=row.message, attempt=row.attempt, why=why)
+        return status
 
-    async def _later(self, connection: AsyncConnection, row: Any) -> None:
-        """Another try after a while, and none of the client's other news before it; after the last try, none."""
+    async def _later(self, connection: AsyncConnection, row: Any, *, alone: bool = False) -> None:
+        """Another try after a while, none after the last.
+
+        Unless it is `alone` that the listener did not want it, none of the client's other news goes before it.
+        """
         if row.attempt >= TRIES:
             log.error("callback.given_up", client=row.client, message=row.message)
             return
         again = self.clock() + timedelta(seconds=PAUSES[row.attempt - 1])
         await connection.execute(update(callback).where(callback.c.id == row.id).values(due_at=again))
+        if alone:
+            return
         others = (callback.c.client == row.client, callback.c.due_at < again, callback.c.attempt == 0)
         await connection.execute(update(callback).where(*others).values(due_at=again))
 
@@ -187,6 +193,10 @@ _NEWS = Statement(
     select(callback.c.id).where(callback.c.due_at <= bindparam("now"), callback.c.attempt < TRIES).limit(1),
     by_key=True,
 )
+
+
+def _taken(status: int) -> bool:
+    return 200 <= status < 300
 
 
 def _row(row: Any, now: datetime) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def routes(text: TextService) -> list[Route]:
         Route("POST", "/v1/messages", "messages", "Send a text", send, {202: MessageAnswer}, MessageRequest),
         Route(
             "POST", "/v1/messages/batch", "messages", "Send texts together", send_many, {202: MessagesAnswer},
-            MessagesRequest,
+            MessagesRequest, most_bytes=MOST_TOGETHER * 4096,
         ),
         Route("GET", "/v1/messages/{id}", "messages", "Look a text up", look, {200: MessageState}, problems=[404]),
     ]  # fmt: skip

@@ -18,7 +18,6 @@ from sms.keys import Client, Keys
 
 log = structlog.get_logger(__name__)
 
-MOST_BYTES = 64 * 1024
 YEARS = range(1970, 2200)  # at the ends of the calendar, arithmetic and databases fail
 
 
@@ -80,6 +79,7 @@ class Route:
     query: type[BaseModel] | None = None
     problems: Sequence[int] = ()
     also: Sequence[str] = ()  # media types the same answer may have besides JSON
+    most_bytes: int = 64 * 1024  # of a body that is not an upload
 
 
 class Door:
@@ -151,10 +151,10 @@ def _response(answer: Answer | web.StreamResponse) -> web.StreamResponse:
 async def _body(request: web.Request, route: Route) -> BaseModel | None:
     if route.body is None:
         return None
-    if (request.content_length or 0) > MOST_BYTES:
+    if (request.content_length or 0) > route.most_bytes:
         raise Problem(413, "too_large")
     raw = await body_of(request)
-    if len(raw) > MOST_BYTES:  # sent in pieces: nobody said how many
+    if len(raw) > route.most_bytes:  # sent in pieces: nobody said how many
         raise Problem(413, "too_large")
     try:
         if rb"\u0000" in raw:

@@ -151,6 +151,11 @@ async def test_many_in_one_request(api: Caller) -> None:
     status, answer = await api.post("/v1/messages/batch", {"messages": [good, {**good, "to": "12329"}]})
     assert status == 202
     assert [each["problem"] for each in answer["results"]] == [None, "not_mobile"]
+    long = {**good, "params": {"news": "政策" * 60}}
+    status, answer = await api.post(
+        "/v1/messages/batch", {"messages": [{**long, "to": str(13900000001 + n)} for n in range(200)]}
+    )
+    assert status == 202 and not any(each["problem"] for each in answer["results"])
 
 
 @pytest.mark.parametrize(

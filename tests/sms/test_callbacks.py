@@ -150,6 +150,18 @@ async def test_news_behind_a_failed_one_wait_with_it(hall: Hall, outbox: Outbox)
     assert await hall.callbacks.turn() == 2
 
 
+@pytest.mark.parametrize(("answer", "held"), [(422, False), (500, True), (401, True), (429, True)])
+async def test_one_text_that_is_refused_holds_no_others_back(
+    hall: Hall, outbox: Outbox, monkeypatch: pytest.MonkeyPatch, answer: int, held: bool
+) -> None:
+    monkeypatch.setattr("sms.callbacks._AT_ONCE", 1)
+    hall.answers = [answer]
+    for n, to in enumerate(("13900000001", "13900000002")):
+        await outbox.record(Outcome(await hall.send(to), "sent", "a", (f"r{n}",)))
+    assert await hall.callbacks.turn() == 1
+    assert await hall.callbacks.turn() == (0 if held else 1)
+
+
 async def test_the_deaf_are_given_up_after_all_tries(hall: Hall, outbox: Outbox) -> None:
     hall.answers = [503] * 50
     id = await hall.send()
