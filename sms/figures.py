@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from sms.messages import LANES
+from sms.repeats import SAME_AS
 from sms.store import Store
 from sms.tables import message
 
@@ -70,7 +71,8 @@ async def figures(store: Store, since: datetime, now: datetime) -> Figures:
     """Count. Reads every text created since `since`, and every open one."""
     recent = message.c.created_at >= since
     by = (message.c.lane, message.c.provider, message.c.status)
-    went = select(*by, func.count()).where(recent).group_by(*by).order_by(*by)
+    texts = ~message.c.reason.startswith(SAME_AS)  # and no keys of repeats, which were never to go
+    went = select(*by, func.count()).where(recent, texts).group_by(*by).order_by(*by)
     who = (message.c.client, message.c.template)
     sums = (func.count(), func.sum(message.c.parts), func.sum(message.c.cost))
     billed = (recent, message.c.status.in_(("sent", "delivered", "unknown")))

@@ -20,6 +20,7 @@ from fund.privacy import Privacy
 from hotline.api.app import add_text_routes
 from hotline.database import open_database
 from hotline.text import TextService, open_text
+from sms.figures import figures
 from sms.keys import SCOPES
 from sms.notice_data import TYPES
 from sms.params import Param
@@ -205,6 +206,8 @@ async def test_a_repeat_has_an_answer_its_client_can_work_with(house: House) -> 
     async with house.http.get(f"/v1/messages/{theirs['id']}", headers=house.headers) as reply:
         assert (reply.status, (await reply.json())["reason"]) == (200, f"same as {first['id']}")
     assert len(await house.text.outbox.claim(["notice"], 9, 30)) == 1
+    counted = await figures(house.text.store, datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    assert [(each.status, each.texts) for each in counted.went] == [("sending", 1)], "nor does it count as a text"
 
 
 @pytest.mark.parametrize("client", ["core", "hall"])
