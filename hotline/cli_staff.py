@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from hotline.staff.accounts import tidy_name
 from hotline.staff.roles import ROLES, TITLES
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ def list_() -> None:
 
 @staff.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), default="agent", show_default=True)
-@click.option("--seat", default="", help="Their telephone on the board, such as agent1.")
-def invite(name: str, role: str, seat: str) -> None:
+@click.option("--role", type=click.Choice(ROLES), help="Left out: as it is; agent for somebody new.")
+@click.option("--seat", help="Their telephone on the board, such as agent1. Left out: as it is.")
+def invite(name: str, role: str | None, seat: str | None) -> None:
     """Print a link by which NAME sets a password, once, within 24 hours; also for a forgotten password."""
 
     async def run(its: "Staff") -> str:
         at = its.door.clock()
-        token = await its.accounts.invite(name, role, at, seat)
-        await its.door.trail.write(at, "", "staff.invite", name, f"{role}, by the command line")
+        token = await its.accounts.invite(name, role or "", at, seat)
+        await its.door.trail.write(at, "", "staff.invite", tidy_name(name), f"{role or ''} by the command line".strip())
         return its.address(token)
 
     click.echo(_with_staff(run))
@@ -51,7 +52,7 @@ def disable(name: str) -> None:
     async def run(its: "Staff") -> None:
         at = its.door.clock()
         await its.accounts.disable(name, at)
-        await its.door.trail.write(at, "", "staff.disable", name, "by the command line")
+        await its.door.trail.write(at, "", "staff.disable", tidy_name(name), "by the command line")
 
     _with_staff(run)
 

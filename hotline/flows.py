@@ -22,7 +22,7 @@ from ivr.check import Ground
 from ivr.difference import differences
 from ivr.flow import Flow
 from ivr.layout import MenuCost, menu_costs
-from ivr.loader import Files, Loaded, flow_paths, load, read_folder, read_phrases, unreadable
+from ivr.loader import Files, Loaded, load, read_folder, read_phrases, unreadable
 from ivr.prompts import Prompts
 from ivr.recordings import Recordings
 from ivr.rehearsal import rehearse
@@ -149,8 +149,10 @@ async def test_folder(settings: Settings, folder: Path | None, say: Print) -> in
 
 def diff_folders(settings: Settings, old: Path, new: Path, say: Print) -> int:
     """Print what changed in the menus, keywords or templates of two folders; 1 when one of them does not load."""
-    folders = (old, new) if any(flow_paths(folder) for folder in (old, new)) else ()
-    flows = [load_folder(settings, folder) for folder in folders]
+    only_texts = all((folder / "sms.yaml").exists() for folder in (old, new)) and not any(
+        (folder / "main.yaml").exists() for folder in (old, new)
+    )
+    flows = [load_folder(settings, folder) for folder in (() if only_texts else (old, new))]
     texts, faults = compare(old, new, settings.language)
     faults += [fault for loaded in flows if loaded.flow is None for fault in loaded.faults]
     for fault in faults:

@@ -54,17 +54,23 @@ class Accounts:
         self._engine, self._passwords = engine, passwords
         self._tries = Tries(engine, privacy)
 
-    async def invite(self, name: str, role: str, at: datetime, seat: str = "") -> str:
+    async def invite(self, name: str, role: str, at: datetime, seat: str | None = None) -> str:
         """A link's token for a new member, or for a known one who needs a new password; links before it are void.
 
-        A known member gets the role named and is enabled again. Raises `NotPossible`.
+        A known member is enabled again, and keeps the role (empty) and the seat (None) that are not named; a new one is
+        an agent then, without a seat. Raises `NotPossible`.
         """
         name, token = tidy_name(name), new_token()
-        if role not in ROLES:
-            raise NotPossible("bad_role")
+        values = _given(role, seat) | {"disabled_at": None}
         try:
             async with self._engine.begin() as connection:
-                id = await _put(connection, name, {"role": role, "seat": seat, "disabled_at": None}, at)
+                id = await _known(connection, name)
+                if id is None:
+                    id = await _added(
+                        connection, {"role": "agent", "seat": "", "name": name, "created_at": at} | values
+                    )
+                else:
+                    await _change(connection, id, values)
                 await connection.execute(delete(staff_links).where(staff_links.c.staff_id == id))
                 row = {"token_hash": hashed(token), "staff_id": id, "expires_at": at + timedelta(hours=LINK_HOURS)}
                 await connection.execute(insert(staff_links).values(row))
@@ -97,6 +103,7 @@ class Accounts:
                 raise NotPossible("link_over")
             await connection.execute(update(staff).where(staff.c.id == id).values(password_hash=kept))
             await connection.execute(delete(staff_sessions).where(staff_sessions.c.staff_id == id))
+        await self._tries.forget(name)  # whoever forgot a password has guessed at it
         return name
 
     async def sign_in(self, name: str, password: str, address: str, at: datetime) -> SignedIn:
@@ -118,11 +125,7 @@ class Accounts:
 
     async def change(self, name: str, *, role: str = "", seat: str | None = None) -> None:
         """Give a member another role or seat. Raises `NotPossible`."""
-        values: dict[str, Any] = {"role": role} if role else {}
-        if role and role not in ROLES:
-            raise NotPossible("bad_role")
-        if seat is not None:
-            values["seat"] = seat
+        values = _given(role, seat)
         async with self._engine.begin() as connection:
             await self._update(connection, name, values)
 
@@ -152,27 +155,40 @@ class Accounts:
             await connection.execute(delete(staff_links).where(staff_links.c.expires_at <= at))
 
     async def _update(self, connection: AsyncConnection, name: str, values: dict[str, Any]) -> int:
-        known = await connection.execute(select(staff.c.id).where(staff.c.name == name).with_for_update())
-        id = known.scalar_one_or_none()
+        id = await _known(connection, tidy_name(name))
         if id is None:
             raise NotPossible("no_such_staff")
-        before = await _administrators(connection)
-        if values:
-            await connection.execute(update(staff).where(staff.c.id == id).values(values))
-        if before and not await _administrators(connection):
-            raise NotPossible("last_administrator")
-        return int(id)
+        await _change(connection, id, values)
+        return id
 
     def close(self) -> None:
         self._passwords.close()
 
 
-async def _put(connection: AsyncConnection, name: str, values: dict[str, Any], at: datetime) -> int:
-    known = update(staff).where(staff.c.name == name).values(values).returning(staff.c.id)
-    if (id := (await connection.execute(known)).scalar()) is not None:
-        return int(id)
-    row = insert(staff).values(name=name, created_at=at, **values).returning(staff.c.id)
-    return int((await connection.execute(row)).scalar_one())
+def _given(role: str, seat: str | None) -> dict[str, Any]:
+    """What is to be changed. Raises `NotPossible`."""
+    if role and role not in ROLES:
+        raise NotPossible("bad_role")
+    return ({"role": role} if role else {}) | ({} if seat is None else {"seat": seat})
+
+
+async def _known(connection: AsyncConnection, name: str) -> int | None:
+    """Who has this name, whom nobody else changes before the transaction ends."""
+    known = await connection.execute(select(staff.c.id).where(staff.c.name == name).with_for_update())
+    return known.scalar_one_or_none()
+
+
+async def _added(connection: AsyncConnection, values: dict[str, Any]) -> int:
+    return int((await connection.execute(insert(staff).values(values).returning(staff.c.id))).scalar_one())
+
+
+async def _change(connection: AsyncConnection, id: int, values: dict[str, Any]) -> None:
+    """Raises `NotPossible` when nobody would be left to say who the staff are."""
+    before = await _administrators(connection)
+    if values:
+        await connection.execute(update(staff).where(staff.c.id == id).values(values))
+    if before and not await _administrators(connection):
+        raise NotPossible("last_administrator")
 
 
 async def _administrators(connection: AsyncConnection) -> list[int]:

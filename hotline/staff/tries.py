@@ -29,6 +29,7 @@ _COUNT = text(
 _FORGIVE = text(
     "UPDATE staff_tries SET tries = CASE WHEN tries > :spent THEN tries - :spent ELSE 0 END WHERE subject = :subject"
 )
+_FORGET = text("DELETE FROM staff_tries WHERE subject = :subject")
 _TIDY = text("DELETE FROM staff_tries WHERE until <= :at").bindparams(bindparam("at", type_=Moment))
 
 
@@ -55,6 +56,11 @@ class Tries:
         async with self._engine.begin() as connection:
             for subject in sorted(self._subjects(name, address)):
                 await connection.execute(_FORGIVE, {"subject": subject, "spent": spent})
+
+    async def forget(self, name: str) -> None:
+        """The owner of this name has come in another way: nothing is held against it."""
+        async with self._engine.begin() as connection:
+            await connection.execute(_FORGET, {"subject": self._privacy.digest("staff name", name)})
 
     async def tidy(self, at: datetime) -> None:
         """Remove tries whose time is over."""

@@ -270,3 +270,13 @@ def test_keys_are_kept_for_the_owner_only(home: Path) -> None:
     hotline(home, "demo")
     kept = list((home / "keys").iterdir())
     assert kept and all(path.stat().st_mode & 0o077 == 0 for path in kept)
+
+
+def test_staff_are_called_by_their_names_however_these_are_written(home: Path) -> None:
+    assert (
+        "/staff/first/" in hotline(home, "staff", "invite", "Wang", "--role", "supervisor", "--seat", "agent3").stdout
+    )
+    assert "/staff/first/" in hotline(home, "staff", "invite", "wang").stdout
+    assert hotline(home, "staff", "list").stdout == "wang\t主管\tagent3\t待设密码\n"
+    assert hotline(home, "staff", "disable", "WANG").returncode == 0
+    assert "已停用" in hotline(home, "staff", "list").stdout

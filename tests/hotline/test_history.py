@@ -150,6 +150,7 @@ def test_diff_tells_of_keywords_and_of_templates(tmp_path: Path) -> None:
         for kind in ("prompts", "flows"):
             (tmp_path / kind / name).mkdir(parents=True)
             (tmp_path / kind / name / "sms.yaml").write_bytes(files[f"{kind}/sms.yaml"])
+        shutil.copy("prompts/voice.yaml", tmp_path / "prompts" / name)
     (tmp_path / "flows" / "new" / "sms.yaml").write_bytes(WORDS["flows/sms.yaml"].replace("余鄂, ".encode(), b""))
     templates = hotline("diff", *(str(tmp_path / "prompts" / name) for name in ("old", "new")))
     assert templates.exit_code == 0 and templates.output.startswith("模板 reply_help: 文字改为 请发送")

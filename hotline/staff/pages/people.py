@@ -20,7 +20,7 @@ def pages(accounts: Accounts) -> list[Page]:
 
     async def invite(visit: Visit) -> web.StreamResponse:
         name, role = tidy_name(visit.form.get("name", "")), visit.form.get("role", "")
-        token = await accounts.invite(name, role, visit.at, _seat(visit))
+        token = await accounts.invite(name, role, visit.at, _seat(visit) or None)
         await visit.note("staff.invite", name, role)
         return await people(visit, f"{visit.door.public_url.rstrip('/')}/staff/first/{token}", name)
 

@@ -138,11 +138,23 @@ async def test_an_administrator_invites_changes_and_disables(desk: Office) -> No
         assert told in admin.text
 
 
+async def test_a_new_password_changes_neither_role_nor_seat(desk: Office) -> None:
+    admin = await desk.signed_in("administrator")
+    await desk.member("wang", "supervisor", "agent2")
+    assert (await admin.post("/people/invite", name="Wang", role="", seat="")).status == 200
+    await desk.staff.accounts.invite("li", "", desk.now)
+    assert [(row.name, row.role, row.seat) for row in await desk.staff.accounts.rows()][1:] == [
+        ("li", "agent", ""),
+        ("wang", "supervisor", "agent2"),
+    ]
+
+
 async def test_the_last_administrator_stays(desk: Office) -> None:
     admin = await desk.signed_in("administrator")
     assert (await admin.post("/people/administrator/disable")).status == 422
     assert (await admin.post("/people/administrator/change", role="viewer")).status == 422
     assert "最后一位管理员" in admin.text
+    assert (await admin.post("/people/invite", name="administrator", role="agent")).status == 422
     assert (await admin.get("/people")).status == 200
 
 

@@ -76,6 +76,16 @@ async def test_guessing_at_a_name_locks_it_even_for_the_right_password(desk: Off
     assert actions.count("sign_in_failed") == MOST_BY_NAME and actions.count("sign_in_locked") == 1
 
 
+async def test_a_new_password_may_be_used_at_once_by_whoever_guessed_at_the_old(desk: Office) -> None:
+    await desk.member("wang", "agent")
+    browser = desk.browser()
+    for _ in range(7):
+        await browser.sign_in("wang", "what was it")
+    assert (await browser.sign_in("wang")).status == 403
+    await desk.member("wang", "agent")  # by a new link
+    assert (await browser.sign_in("wang")).status == 303
+
+
 async def test_strangers_neither_fill_the_trail_nor_leave_a_password_in_it(desk: Office) -> None:
     """Who types a password where the name belongs finds it in no trail; a flood of tries is a line, not a full disk."""
     browser = desk.browser()
