@@ -235,7 +235,7 @@ class Orders:
         await self._stamp(number, f"{what}_told_at")
 
     async def reminded(self, number: str, what: Literal["forward", "answer"]) -> bool:
-        """Claim one reminder: True for whoever may send it."""
+        """Staff have been reminded; True for the first who says so."""
         return await self._stamp(number, f"{what}_reminded_at")
 
     async def _stamp(self, number: str, column: str) -> bool:

@@ -222,16 +222,18 @@ class Desk:
         now, ahead = datetime.now(UTC), timedelta(hours=self._settings.remind_hours)
         undone = await self.orders.list(Wanted(states=UNDONE, limit=1000))
         for reminder in reminders(undone, now, ahead):
+            await self._remind(reminder.order, reminder.what, reminder.by)
             if await self.orders.reminded(reminder.order.number, reminder.what):
                 log.warning("order_nearly_late", order=reminder.order.number, what=reminder.what, by=str(reminder.by))
-                await self._remind(reminder.order, reminder.what, reminder.by)
 
     async def _remind(self, order: Order, what: str, by: datetime) -> None:
+        """One text to each phone, sent once whoever asks for it; one that was reopened is due anew."""
         local = by.astimezone(CHINA)
         params = {"number": order.number, "date": local.date(), "time": f"{local:%H:%M}"}
         for phone in self._settings.duty_phones:
             try:
-                await self._texts.send_text(phone, f"order_due_{what}", params, f"due:{order.number}:{what}:{phone}")
+                key = f"due:{order.number}:{what}:{local:%Y%m%d}:{phone}"
+                await self._texts.send_text(phone, f"order_due_{what}", params, key)
             except (Refused, TryLater) as fault:
                 log.warning("staff_not_reminded", order=order.number, reason=fault.reason.partition(":")[0])
 

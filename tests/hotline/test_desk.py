@@ -17,6 +17,7 @@ from sqlalchemy import update
 
 from desk.order import Wanted
 from desk.tables import work_orders
+from fund.clock import CHINA
 from fund.privacy import Privacy
 from hotline.database import open_database
 from hotline.server import Hotline
@@ -50,11 +51,12 @@ class Client:
 
     async def texts(self, to: str, count: int) -> list[str]:
         """What the demo phone shows, once it shows so many."""
-        while True:
-            _, shown = await self.ask("GET", f"/sandbox/messages?to={to}")
-            if len(shown) >= count:
-                return [text["text"] for text in shown]
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while True:
+                _, shown = await self.ask("GET", f"/sandbox/messages?to={to}")
+                if len(shown) >= count:
+                    return [text["text"] for text in shown]
+                await asyncio.sleep(0.05)
 
 
 @pytest.fixture
@@ -174,6 +176,38 @@ async def test_staff_are_reminded_once(hotline: Hotline, client: Client) -> None
     await hotline.desk.remind()
     texts = await client.texts(DUTY, 2)
     assert len(texts) == 2 and all(order.number in text for text in texts)
+
+
+async def test_staff_are_reminded_again_of_what_was_reopened(hotline: Hotline, client: Client) -> None:
+    order = await hotline.desk.orders.open("message")
+    await hotline.desk.remind()
+    await hotline.desk.orders.move(order.number, "answered", "boss", outcome="已办理")
+    await hotline.desk.orders.move(order.number, "reopened", "boss")
+    engine = open_database(hotline.settings.own_database_url)
+    async with engine.begin() as connection:  # it was reopened a week later, so it is due a week later
+        later = order.answer_by + timedelta(days=7)
+        await connection.execute(update(work_orders).values(answer_by=later))
+    await engine.dispose()
+    await hotline.desk.remind()
+    texts = await client.texts(DUTY, 3)
+    local = later.astimezone(CHINA)
+    assert f"{local.month}月{local.day}日" in texts[0]
+
+
+async def test_a_reminder_is_not_lost_with_its_service(hotline: Hotline, client: Client) -> None:
+    """The text could not be stored: it is tried again, and sent once."""
+    order, texts = await hotline.desk.orders.open("message"), hotline.desk._texts
+
+    class Away:
+        async def send_text(self, to: str, template: str, params: dict[str, Any], key: str | None = None) -> str:
+            raise OSError("the database is away")
+
+    hotline.desk._texts = Away()
+    with pytest.raises(OSError):
+        await hotline.desk.remind()
+    hotline.desk._texts = texts
+    await asyncio.gather(hotline.desk.remind(), hotline.desk.remind())
+    assert all(order.number in text for text in await client.texts(DUTY, 2))
 
 
 async def test_ratings_and_progress(hotline: Hotline) -> None:
