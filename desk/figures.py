@@ -297,10 +297,13 @@ async def _visits(connection: AsyncConnection, period: Period, now: datetime) ->
 
 
 def _entered() -> ColumnElement[datetime]:
-    """When the wait began: for a caller moved on from another queue, in that one."""
-    visit, before = queue_visits.c, queue_visits.alias("before")
+    """When the wait began: for a caller moved on from another queue, in that one. What they did before is over."""
+    visit, before, over = queue_visits.c, queue_visits.alias("before"), queue_visits.alias("over")
+    ended = and_(over.c.call_id == visit.call_id, over.c.how != "moved", over.c.entered_at < visit.entered_at)
+    since = select(func.max(over.c.entered_at)).where(ended).scalar_subquery()
     moved = and_(before.c.call_id == visit.call_id, before.c.how == "moved", before.c.entered_at < visit.entered_at)
-    first = select(func.min(before.c.entered_at)).where(moved).scalar_subquery()
+    of_this = or_(since.is_(None), before.c.entered_at > since)
+    first = select(func.min(before.c.entered_at)).where(moved, of_this).scalar_subquery()
     return func.coalesce(first, visit.entered_at, type_=Moment)
 
 

@@ -117,6 +117,14 @@ async def filled(engine: AsyncEngine, rows: Mapping[Any, list[Any]]) -> Figures:
             ]},
             {"asked": 1, "answered": 1, "in_time": 0, "answer_seconds": 70, "lost": 0},
         ),
+        (  # moved on, then a message instead, and later a person after all, within 5 s: that wait began anew
+            {queue_visits: [
+                a_visit("1", None, "moved", queue="loan"),
+                a_visit("1", None, "chose") | {"entered_at": BEGIN + timedelta(seconds=60)},
+                a_visit("1", 155, estimate=5) | {"entered_at": BEGIN + timedelta(seconds=150)},
+            ]},
+            {"asked": 2, "answered": 1 / 2, "in_time": 1, "answer_seconds": 5, "estimate_error": 0},
+        ),
         (  # whom we called did not call us
             {calls: [a_call("1"), a_call("out-callback-a-1", caller="a", minutes=9)], queue_visits: [a_visit("out-callback-a-1", 1)]},
             {"calls": 1, "automatic": 1, "repeat": 0, "asked": 0},
