@@ -30,6 +30,7 @@ CONNECTED = Gauge("hotline_exchange_connected", "1 while the telephone exchange'
 CONNECTIONS = Counter("hotline_exchange_connections", "Connections to the exchange, by how they ended", ["how"])
 MISSED = Counter("hotline_exchange_missed", "Times that events came faster than they were taken")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]")
+_NO_LINE_ENDS = str.maketrans(dict.fromkeys("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", " "))  # but `splitlines` ends lines
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,40}")
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9+._@:/-]{1,80}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
@@ -108,7 +109,9 @@ _REASONS = {"1": "no_answer", "3": "no_answer", "4": "answered", "5": "busy", "8
 
 
 class _Client(AMIClient):  # type: ignore[misc]
-    """The library's client without three habits: it sends all, no listener kills its reader, and its end is told."""
+    """The library's client without four habits: it sends all, no listener kills its reader, its end is told, and a name
+    that a stranger gave himself brings no field of its own.
+    """
 
     def send(self, pack: Action) -> None:
         self._socket.sendall((str(pack) + "\r\n").encode(self.encoding))
@@ -121,7 +124,7 @@ class _Client(AMIClient):  # type: ignore[misc]
 
     def fire_recv_pack(self, pack: str) -> None:
         try:
-            super().fire_recv_pack(pack)
+            super().fire_recv_pack(pack.translate(_NO_LINE_ENDS))
         except Exception as fault:
             log.error("exchange_listener_failed", fault=type(fault).__name__)
 
@@ -297,7 +300,9 @@ class Ami:
                 await self._sign_in()
                 pause, how = first, "lost"
                 await self._hold()
-            except (AmiFault, OSError, TimeoutError) as fault:
+            except (
+                Exception
+            ) as fault:  # whatever it was (no thread to be had): without a next try there is no link any more
                 log.warning("exchange_away", fault=type(fault).__name__, why=str(fault), again_seconds=round(pause, 1))
             finally:
                 self._let_go()

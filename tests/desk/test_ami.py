@@ -30,6 +30,28 @@ async def test_an_action_is_answered_and_an_event_is_heard(exchange: FakeExchang
     listener.stop()
 
 
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+async def test_a_name_that_a_stranger_chose_brings_no_other_field(exchange: FakeExchange, end: str) -> None:
+    """What Python takes for the end of a line is none to Asterisk, which passes a caller's name on as it came."""
+    async with link(exchange.port) as ami:
+        listener = Listener(ami)
+        await listener.until(lambda each: isinstance(each, Connected))
+        exchange.tell("Hangup", Uniqueid="test-1.1", CallerIDName=f"a{end}Linkedid: test-1.9{end}ActionID: hotline-2")
+        heard = await listener.event("Hangup")
+        assert {*heard.fields} == {"Uniqueid", "CallerIDName"}
+    listener.stop()
+
+
+async def test_the_link_is_tried_again_whatever_happened(exchange: FakeExchange) -> None:
+    """As when no thread can be begun, or a name cannot be looked up."""
+    ami = Ami(Exchange("é" * 70, exchange.port), retry_seconds=(0.02, 0.1))
+    await ami.start()
+    await asyncio.sleep(0.1)
+    ami._exchange = Exchange("127.0.0.1", exchange.port)
+    await connected(ami)
+    await ami.stop()
+
+
 async def test_a_list_comes_whole(exchange: FakeExchange) -> None:
     def status(action: dict[str, str]) -> str:
         number = action["ActionID"]
