@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import structlog
 from prometheus_client import Gauge, Histogram
-from sqlalchemy.exc import SQLAlchemyError
 
 from desk.ami import ActionRefused, Ami, AmiEvent, AmiFault, Connected, Disconnected, Happening, Missed
 from desk.picture import (
@@ -31,6 +30,7 @@ from desk.picture import (
 )
 from desk.visits import Visits
 from desk.waiting import USUAL_SECONDS, told_minutes
+from fund.statements import NO_DATABASE
 
 log = structlog.get_logger()
 
@@ -273,7 +273,7 @@ class Board:
     async def _open_visits(self) -> list[Visit]:
         try:
             return await self._visits.open()
-        except (SQLAlchemyError, OSError) as fault:
+        except NO_DATABASE as fault:
             log.error("visits_not_read", fault=type(fault).__name__)
             return []
 
@@ -311,7 +311,7 @@ class Board:
             self._write_wanted.clear()
             try:
                 await self._write()
-            except (SQLAlchemyError, OSError) as fault:
+            except NO_DATABASE as fault:
                 log.error("visits_not_written", waiting=len(self._unwritten), fault=type(fault).__name__)
                 self._write_wanted.set()
                 await asyncio.sleep(RETRY_SECONDS)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import desc, insert, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.database import writing
 from desk.tables import bulletins
+from fund.statements import NO_DATABASE
 
 log = structlog.get_logger()
 LONGEST_CHARACTERS = 120  # about half a minute
@@ -125,7 +125,7 @@ class Bulletins:
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
                 self._latest = await self._newest()
-        except (SQLAlchemyError, OSError) as fault:  # a TimeoutError is an OSError
+        except NO_DATABASE as fault:
             log.error("bulletin_away", fault=type(fault).__name__, remembered=self._latest is not None)
 
     async def _newest(self) -> Bulletin | None:

@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Insert, LargeBinary, Select, TextualSelect, Update
 from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from fund.lanes import Lanes, NotNow, lanes_of
 
+NO_DATABASE = (SQLAlchemyError, OSError)  # also what the driver says of itself when it cannot connect, or is too slow
 FEW_ROWS = 100  # what SQLite writes in about a millisecond
 
 Row = dict[str, Any]

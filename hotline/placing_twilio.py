@@ -14,7 +14,6 @@ from typing import Any
 import aiohttp
 import structlog
 from sqlalchemy import case, delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.rest import Client
@@ -22,6 +21,7 @@ from twilio.rest import Client
 from desk.callbacks import Missed
 from fund.inserts import insert_new
 from fund.phone import e164
+from fund.statements import NO_DATABASE
 from hotline.placing import PLACED, Went, parsed
 from hotline.settings import OutboundSettings
 from ivr.lines.twilio_asked import ENDED, reached_people
@@ -153,7 +153,7 @@ class ByTwilio:
                 await self._hang_up_on_machine(call, form["CallSid"])
             elif (status := form.get("CallStatus", "")) in ENDED:
                 await self._over(call, how_of(status, form.get("SipResponseCode", "")))
-        except (SQLAlchemyError, OSError) as fault:  # the call itself goes on; its end is looked up later
+        except NO_DATABASE as fault:  # the call itself goes on; its end is looked up later
             log.error("outgoing_call_not_noted", call=call, fault=type(fault).__name__)
 
     async def _hang_up_on_machine(self, call: str, sid: str) -> None:
@@ -172,7 +172,7 @@ class ByTwilio:
         try:
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(open_)).all()
-        except (SQLAlchemyError, OSError):
+        except NO_DATABASE:
             return None
         quiet = [row for row in rows if row.seen_at < self._clock() - self._patience]
         over = {row.call_id for row in quiet if await self._has_ended(row)}

@@ -13,8 +13,8 @@ from datetime import datetime
 import aiohttp
 import structlog
 from prometheus_client import Counter
-from sqlalchemy.exc import SQLAlchemyError
 
+from fund.statements import NO_DATABASE
 from hotline.context import Contexts
 from sms.callbacks import secret_bytes, signed_headers
 
@@ -60,7 +60,7 @@ class SeatWebhook:
     async def _tell(self, call_id: str) -> None:
         """Each try with what is known by then; the id stays, so that a listener knows a repetition."""
         for wait in (*self._waits, None):
-            with contextlib.suppress(aiohttp.ClientError, OSError, SQLAlchemyError):
+            with contextlib.suppress(aiohttp.ClientError, *NO_DATABASE):
                 if await self._post(call_id):
                     TOLD.labels("told").inc()
                     return

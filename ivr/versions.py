@@ -13,9 +13,10 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.statements import NO_DATABASE
 from ivr.flow import Flow
 from ivr.loader import Files, Loaded, flow_paths, read_folder, unreadable
 from ivr.metrics import FLOW_REFUSED
@@ -75,7 +76,7 @@ class FlowVersions:
         try:
             async with asyncio.timeout(LIMIT_SECONDS), self._engine.connect() as connection:
                 kept = (await connection.execute(query)).scalar_one_or_none()
-        except (SQLAlchemyError, OSError):
+        except NO_DATABASE:
             return None
         files = {name: text.encode() for name, text in json.loads(kept).items()} if kept else {}
         flow = (await asyncio.to_thread(self._load, files)).flow if files else None
@@ -141,5 +142,5 @@ async def keep_version(engine: AsyncEngine, version: str, files: Files) -> None:
                 await connection.execute(flow_versions.insert().values(row))
     except IntegrityError:
         pass  # another node kept it at the same moment
-    except (SQLAlchemyError, OSError) as fault:
+    except NO_DATABASE as fault:
         log.error("flow_version_not_kept", version=version, fault=type(fault).__name__)

@@ -13,11 +13,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fund.clock import CHINA
 from fund.privacy import Unreadable, mask_number
+from fund.statements import NO_DATABASE
 from sms import metrics, opt_outs
 from sms.answers import Answer, Answers
 from sms.deciding import Peer, Session
@@ -74,7 +74,7 @@ class Replies:
             try:
                 while await self.answer_new():
                     pass
-            except (SQLAlchemyError, OSError) as fault:
+            except NO_DATABASE as fault:
                 log.error("replies.database", fault=type(fault).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):  # `wait_for` of Python 3.11 may swallow the end of the task

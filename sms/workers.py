@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from fund.statements import NO_DATABASE
 from sms import metrics
 from sms.errors import NotSent, OutcomeUnknown, Refused, TextError, TryLater
 from sms.messages import LANES, Lane
@@ -169,7 +169,7 @@ class Worker:
         for pause in RECORD_AGAIN_SECONDS:
             try:
                 return await self.outbox.record(outcome)
-            except (SQLAlchemyError, OSError) as fault:
+            except NO_DATABASE as fault:
                 log.warning("texts.record_failed", message=outcome.id, fault=type(fault).__name__)
                 if self._stopping:
                     break

@@ -5,11 +5,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import SQLAlchemyError
 
 from sms.errors import Refused, TryLater
-
-NO_DATABASE = (SQLAlchemyError, OSError)  # also what the driver says of itself when it cannot connect
 
 
 class FieldFault(BaseModel):

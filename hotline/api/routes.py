@@ -12,7 +12,8 @@ import structlog
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
 
-from hotline.api.problems import NO_DATABASE, FieldFault, Problem, body_of, of
+from fund.statements import NO_DATABASE
+from hotline.api.problems import FieldFault, Problem, body_of, of
 from sms.errors import Refused, TryLater
 from sms.keys import Client, Keys
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import select
 
 from fund.privacy import Unreadable
-from hotline.api.problems import NO_DATABASE, Problem, body_of
+from fund.statements import NO_DATABASE
+from hotline.api.problems import Problem, body_of
 from hotline.text import TextService
 from sms.errors import Refused
 from sms.messages import new_id

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aiohttp import web
 
-from hotline.api.problems import NO_DATABASE, Problem, body_of
+from fund.statements import NO_DATABASE
+from hotline.api.problems import Problem, body_of
 from hotline.proxies import caller_address
 from hotline.text import TextService
 from sms.errors import Forged, Garbled, Refused

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 
 from fund.privacy import Privacy
+from fund.statements import NO_DATABASE
 from hotline.proxies import caller_address
 from hotline.staff.accounts import NotPossible
 from hotline.staff.render import Renderer
@@ -162,7 +162,7 @@ def _endpoint(door: Door, page: Page) -> Callable[[web.Request], Awaitable[web.S
             session = await door.sessions.find(token, at, touch=not live) if token else None
             visit = Visit(door, request, token or new_token(), at, session)
             return await _guarded(visit, page)
-        except SQLAlchemyError as fault:
+        except NO_DATABASE as fault:
             log.error("staff.database", path=page.path, fault=type(fault).__name__)
             return Visit(door, request, token or new_token(), at).show("fault.html", 503, word="unavailable")
 

@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fund.inserts import insert_into
 from fund.privacy import Privacy, Unreadable
+from fund.statements import NO_DATABASE
 from ivr.tables import twilio_turns
 
 log = structlog.get_logger()
@@ -145,7 +145,7 @@ class Turns:
         try:
             async with asyncio.timeout(LIMIT_SECONDS), self._engine.begin() as connection:
                 return await do(connection)
-        except (SQLAlchemyError, OSError, TimeoutError) as fault:
+        except NO_DATABASE as fault:
             log.error("twilio_turns_away", fault=type(fault).__name__)
             raise Away from None
 

@@ -245,6 +245,18 @@ async def test_a_database_that_is_away_is_told(desk: Office) -> None:
     assert "系统暂时不可用" in browser.text
 
 
+async def test_a_database_that_nobody_can_connect_to_is_told(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy does not put into its own words what the network says."""
+
+    async def refused(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(111, "Connect call failed")
+
+    browser = await desk.signed_in("agent")
+    monkeypatch.setattr(desk.staff.door.sessions, "find", refused)
+    assert (await browser.get("/orders")).status == 503
+    assert "系统暂时不可用" in browser.text
+
+
 async def test_supervisors_listen_to_a_talk_and_that_is_kept(desk: Office) -> None:
     await a_call(desk, "test-9.1", "transferred")
     desk.parts.desk.tapes.save("talk-test-9.1-1772416800", b"RIFF of a talk")
