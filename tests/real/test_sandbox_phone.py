@@ -44,6 +44,29 @@ async def test_a_text_is_answered_on_the_page(tmp_path: Path, width: int) -> Non
             await page.screenshot(path=f"{folder}/sandbox-{width}.png")
 
 
+async def test_the_people_stay_and_the_newest_text_is_seen(tmp_path: Path) -> None:
+    async with service(tmp_path) as hotline, chromium() as browser, aiohttp.ClientSession() as session:
+        here = f"http://127.0.0.1:{hotline.port}/sandbox"
+        for n in range(8):
+            await session.post(f"{here}/inbound", json={"from": f"1381234500{n}", "text": "帮助"})
+        page = await browser.new_page(viewport={"width": 390, "height": 844})
+        await page.goto(here)
+        await expect(page.locator("#texts .in")).to_have_count(8, timeout=20_000)
+        await page.reload()
+        await expect(page.locator("#texts .in")).to_have_count(8)
+        await expect(page.locator("#texts .in").last).to_be_in_viewport(ratio=1)
+        one = page.get_by_role("button", name="李样本 未绑定")
+        await one.focus()
+        async with page.expect_response(lambda reply: "messages" in reply.url):
+            pass
+        await page.wait_for_timeout(200)
+        await expect(one).to_be_focused()
+        await one.click()
+        await page.reload()
+        await expect(page.locator("#number")).to_have_value("13900000002")
+        await expect(one).to_be_visible()
+
+
 async def test_a_notice_arrives_while_one_looks(tmp_path: Path) -> None:
     async with service(tmp_path) as hotline, chromium() as browser, aiohttp.ClientSession() as session:
         page = await browser.new_page()
