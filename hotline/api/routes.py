@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import structlog
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
+from pydantic_core import from_json
 
 from fund.statements import NO_DATABASE
 from hotline.api.problems import FieldFault, Problem, body_of, of
@@ -162,7 +163,7 @@ async def _body(request: web.Request, route: Route) -> BaseModel | None:
             raise _no_nul()
         return route.body.model_validate_json(raw)
     except ValidationError as fault:
-        raise _invalid(fault) from None
+        raise _invalid(fault, raw) from None
 
 
 def _query(request: web.Request, route: Route) -> BaseModel | None:
@@ -179,23 +180,34 @@ def _no_nul() -> Problem:
     return Problem(422, "invalid", errors=[FieldFault(field="", reason="a text holds the character U+0000")])
 
 
-def _invalid(fault: ValidationError) -> Problem:
+def _invalid(fault: ValidationError, raw: bytes = b"") -> Problem:
     """Every fault at once, by field; never the values, which may be personal."""
     if any(each["type"] == "json_invalid" for each in fault.errors(include_input=False)):
         return Problem(400, "not_json")
-    errors = [_told(each) for each in fault.errors(include_input=False, include_url=False)]
+    body = from_json(raw) if raw else None
+    errors = [_told(each, body) for each in fault.errors(include_input=False, include_url=False)]
     return Problem(422, "invalid", errors=errors[:50])
 
 
-def _told(error: Any) -> FieldFault:
+def _told(error: Any, body: Any) -> FieldFault:
     """One fault. A body that may be one of several kinds is told by the field that says which."""
-    place = [str(part) for part in error["loc"]]
+    place = _written_at(error, body) if body is not None else [str(part) for part in error["loc"]]
     match error["type"]:
         case "union_tag_invalid":
             return FieldFault(field=_named(error), reason=f"Input should be {error['ctx']['expected_tags']}")
         case "union_tag_not_found":
             return FieldFault(field=_named(error), reason="Field required")
     return FieldFault(field=".".join(place)[:200], reason=error["msg"])
+
+
+def _written_at(error: Any, body: Any) -> list[str]:
+    """The way to a fault in what was sent: the validator's own words (which kind it tried) left out."""
+    place: list[str] = []
+    for part in error["loc"]:
+        if (isinstance(body, dict) and part in body) or (isinstance(body, list) and isinstance(part, int)):
+            place.append(str(part))
+            body = body[part]
+    return [*place, str(error["loc"][-1])] if error["type"] == "missing" else place
 
 
 def _named(error: Any) -> str:
