@@ -126,7 +126,7 @@ class Ledger:
             async with asyncio.timeout(self._limit_seconds):
                 return await (fetching if self._embedded else self._fetched(fetching))
         except Exception as fault:  # drivers raise what they like; to a caller it is all the same
-            log.warning("ledger_away", query=statement.name, cause=_cause(fault), limit_seconds=self._limit_seconds)
+            log.warning("ledger_away", query=statement.name, cause=cause_of(fault), limit_seconds=self._limit_seconds)
             raise LedgerAway(statement.name) from None
 
     async def _fetched(self, fetching: Coroutine[Any, Any, list[Row]]) -> list[Row]:
@@ -154,8 +154,9 @@ def _the_one(found: list[Row]) -> Person | None:
     return employee(max(live, key=lambda row: (row["grzhzt"] == "01", row["jzny"] or "", row["grzh"])))
 
 
-def _cause(fault: Exception) -> str:
-    """What went wrong, without values: databases quote the data in some of their messages."""
+def cause_of(fault: BaseException) -> str:
+    """What went wrong with a database, without values: databases quote the data in some of their messages."""
+    fault = getattr(fault, "orig", None) or fault
     state: str | None = getattr(fault, "sqlstate", None)
     harmless = state[:2] not in {"22", "23"} if state else isinstance(fault, _HARMLESS)
     return f"{type(fault).__name__}: {fault}" if harmless else type(fault).__name__

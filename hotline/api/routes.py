@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
 from pydantic_core import from_json
 
+from fund.ledger import cause_of
 from fund.statements import NO_DATABASE
 from hotline.api.problems import FieldFault, Problem, body_of, of
 from sms.errors import Refused, TryLater
@@ -132,7 +133,7 @@ def _endpoint(door: Door, route: Route) -> Callable[[web.Request], Awaitable[web
         except (Refused, TryLater) as fault:
             return of(fault).response()
         except NO_DATABASE as fault:
-            log.error("api.database", path=route.path, fault=type(fault).__name__)
+            log.error("api.database", path=route.path, cause=cause_of(fault))
             return Problem(503, "unavailable", retry_after=2).response()
         except web.HTTPException:
             raise

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aiohttp import web
 
+from fund.ledger import cause_of
 from fund.statements import NO_DATABASE
 from hotline.api.problems import Problem, body_of
 from hotline.proxies import caller_address
@@ -39,7 +40,7 @@ def bind_webhooks(app: web.Application, text: TextService, public_url: str, trus
         except (Forged, Garbled, Refused) as fault:
             return _declined(provider, fault)
         except NO_DATABASE as fault:  # a refusal makes the provider repeat it later
-            log.error("webhook.database", provider=provider.name, fault=type(fault).__name__)
+            log.error("webhook.database", provider=provider.name, cause=cause_of(fault))
             return Problem(503, "unavailable", retry_after=2).response()
         said = provider.acknowledgement
         return web.Response(status=said.status, content_type=said.content_type, body=said.body)

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 from aiohttp import web
 
+from fund.ledger import cause_of
 from fund.privacy import Privacy
 from fund.statements import NO_DATABASE
 from hotline.proxies import caller_address
@@ -163,7 +164,7 @@ def _endpoint(door: Door, page: Page) -> Callable[[web.Request], Awaitable[web.S
             visit = Visit(door, request, token or new_token(), at, session)
             return await _guarded(visit, page)
         except NO_DATABASE as fault:
-            log.error("staff.database", path=page.path, fault=type(fault).__name__)
+            log.error("staff.database", path=page.path, cause=cause_of(fault))
             return Visit(door, request, token or new_token(), at).show("fault.html", 503, word="unavailable")
 
     return endpoint

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from structlog.typing import EventDict
 
 from desk.order import Order
 from ivr import audio
@@ -237,12 +238,14 @@ async def test_a_listener_hears_of_changes_and_is_let_go_with_its_session(desk: 
     ).status == 303
 
 
-async def test_a_database_that_is_away_is_told(desk: Office) -> None:
+async def test_a_database_that_is_away_is_told(desk: Office, logs: list[EventDict]) -> None:
     browser: Browser = await desk.signed_in("agent")
     async with desk.staff.door.trail._engine.begin() as connection:
         await connection.exec_driver_sql("DROP TABLE work_orders")
     assert (await browser.get("/orders")).status == 503
     assert "系统暂时不可用" in browser.text
+    (told,) = [each for each in logs if each["event"] == "staff.database"]
+    assert "work_orders" in told["cause"], "whoever reads the log at night knows what to look for"
 
 
 async def test_a_database_that_nobody_can_connect_to_is_told(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
