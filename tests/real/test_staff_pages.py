@@ -218,6 +218,39 @@ async def test_a_live_page_survives_its_service_and_leaves_with_its_session(tmp_
         await expect(page.locator("h1")).to_contain_text("工作台", timeout=30_000)
 
 
+async def test_what_was_chosen_is_sent_though_the_page_changed_meanwhile(tmp_path: Path) -> None:
+    """Others ask to be called back while an outcome is being chosen: with the keyboard, and by whoever looked away."""
+    async with service(tmp_path) as hotline, chromium() as browser, watched(browser, hotline.port, 1440) as seen:
+        await came_in(seen, hotline)
+        desk, page = hotline.desk.call_backs, seen.page
+        one, other = [(await desk.ask(f"1390000000{n}")).request.id for n in range(2)]
+
+        async def choose(id: str, outcome: str) -> None:
+            await seen.open("/callbacks")
+            await page.locator(f"form[action$='{id}/close'] select").select_option(outcome)
+
+        async def closed(id: str) -> str:
+            await expect(page.locator(".notice.good")).to_contain_text("已保存")
+            return found.outcome if (found := await desk.find(id)) else ""
+
+        await choose(one, "wrong_number")
+        await page.focus(f"form[action$='{one}/close'] select")
+        await page.keyboard.press("Tab")
+        async with page.expect_response("**/staff/callbacks"):  # the page hears of it
+            await desk.ask("13900000002")
+            hotline.staff.live.tell("callbacks")
+        await page.keyboard.press("Enter")
+        assert await closed(one) == "wrong_number"
+
+        await choose(other, "refused")
+        await page.click("h1")
+        await desk.ask("13900000003")
+        hotline.staff.live.tell("callbacks")
+        await expect(page.locator("#callbacks")).to_contain_text("*******0003", timeout=15_000)
+        await page.click(f"form[action$='{other}/close'] button")
+        assert await closed(other) == "refused"
+
+
 async def test_more_pages_are_open_than_a_browser_has_connections(tmp_path: Path) -> None:
     """Those that nobody sees keep none; one that is looked at again shows what happened meanwhile."""
     async with service(tmp_path) as hotline, chromium() as browser, watched(browser, hotline.port, 1440) as seen:

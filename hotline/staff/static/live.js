@@ -16,17 +16,31 @@ async function refresh() {
   if (wanted) { wanted = false; refresh(); }
 }
 
-// A part in which somebody is typing or choosing stays as it is until they are done.
+// A part in which somebody is typing or choosing stays as it is until they are done; what they chose and have not sent
+// yet outlives a change, or the button beside it would send something else.
+const FIELDS = "input:not([type=hidden]), select, textarea";
 function place(fresh) {
   for (const part of parts()) {
     const next = fresh.getElementById(part.id);
-    const busy = part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, audio");
+    const busy = part.contains(document.activeElement) && document.activeElement.matches(`${FIELDS}, form button, audio`);
     if (!next || busy || next.innerHTML === part.innerHTML) continue;
     const focused = part.contains(document.activeElement) && document.activeElement.id;
+    const chosen = new Map([...part.querySelectorAll(FIELDS)].filter(unsent).map((field) => [named(field), field]));
     part.replaceChildren(...document.importNode(next, true).childNodes);
+    for (const field of part.querySelectorAll(FIELDS)) {
+      const before = chosen.get(named(field));
+      if (before) { field.value = before.value; field.checked = before.checked; }
+    }
     if (focused) document.getElementById(focused)?.focus();
   }
   tick();
+}
+
+const named = (field) => `${field.form?.action} ${field.name}`;
+function unsent(field) {
+  if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+  if (field.type !== "select-one") return field.value !== field.defaultValue;
+  return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
 }
 
 // Clocks that run between two changes: <time data-since="2026-03-02T10:00:00Z">
