@@ -37,7 +37,7 @@ from ivr.lines.browser import Address
 from ivr.loader import load, read_phrases
 from ivr.nodes import TextNode
 from ivr.prompts import Prompts
-from ivr.records import CallRecords, forget_callers, remove_old
+from ivr.records import CallRecords, end_lost, forget_callers, remove_old
 from ivr.utterance import Utterance
 from ivr.versions import FlowVersions
 from sms.housekeeping import Chore, Housekeeper
@@ -73,7 +73,7 @@ async def open_voice(
     desk.calendar, desk.queues = lambda: flows.current.hours, lambda: flows.current.queues
 
     pins = Pins(ground.engine, ground.privacy, tries=quick, lock_hours=ground.settings.pin_lock_hours)
-    housekeeper = Housekeeper(_chores(ground.engine, pins, ground.settings))
+    housekeeper = Housekeeper(_chores(ground.engine, ground.privacy, pins, ground.settings))
     housekeeper.start()
     stack.push_async_callback(housekeeper.stop)
     bulletins = Bulletins(ground.engine)
@@ -147,7 +147,7 @@ def _open_prompts(stack: AsyncExitStack, settings: Settings, privacy: Privacy, f
     return prompts
 
 
-def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
+def _chores(engine: AsyncEngine, privacy: Privacy, pins: Pins, settings: Settings) -> list[Chore]:
     """What the voice side does now and then."""
 
     def ago(days: int) -> datetime:
@@ -155,6 +155,7 @@ def _chores(engine: AsyncEngine, pins: Pins, settings: Settings) -> list[Chore]:
 
     return [
         Chore("forget pin tries", 3600, lambda: pins.tidy(china_now())),
+        Chore("end lost calls", 3600, lambda: end_lost(engine, privacy, ago(1))),
         Chore("forget callers", 3600, lambda: forget_callers(engine, ago(settings.keep_callers_days))),
         Chore("look at the calendar", 86_400, health.look_at_calendar),
         Chore("remove old calls", 86_400, lambda: remove_old(engine, ago(settings.keep_calls_days))),

@@ -14,9 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import String, bindparam, delete, insert, select, update
+from sqlalchemy import String, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fund.columns import Moment
 from fund.inserts import put_into
 from fund.privacy import Privacy, Unreadable, mask_number
 from fund.statements import Rows, Statement, write, write_now
@@ -238,6 +239,38 @@ async def remove_old(engine: AsyncEngine, before: datetime) -> int:
         removed += len(ids)
         if len(ids) < AT_ONCE:
             return removed
+
+
+async def end_lost(engine: AsyncEngine, privacy: Privacy, before: datetime) -> int:
+    """End calls that started before a moment and whose end nobody saw, at the last that is known of them: how many.
+
+    As when the service was killed, and the caller hung up before there was another. Left open, such a call would be in
+    progress for ever, and who called would not be forgotten.
+    """
+    last = select(func.max(call_steps.c.entered_at)).where(call_steps.c.call_id == calls.c.id).scalar_subquery()
+    lost = select(calls.c.id, calls.c.state, func.coalesce(last, calls.c.started_at, type_=Moment).label("at"))
+    lost = lost.where(calls.c.ended_at.is_(None), calls.c.started_at < before).limit(AT_ONCE)
+    ended = 0
+    while True:
+        async with engine.begin() as connection:
+            rows = (await connection.execute(lost)).all()
+            for row in rows:
+                open_ = update(calls).where(calls.c.id == row.id, calls.c.ended_at.is_(None))
+                await connection.execute(open_.values(ended_at=row.at, **_lost(privacy, row.state)))
+        ended += len(rows)
+        if len(rows) < AT_ONCE:
+            return ended
+
+
+def _lost(privacy: Privacy, sealed: bytes | None) -> dict[str, Any]:
+    """How a lost call ended, as far as its state tells, and who it was."""
+    try:
+        state = State.from_json(privacy.open(sealed)) if sealed else State("")
+    except Unreadable:
+        state = State("")
+    with_people = state.waiting == "transfer" or state.served
+    outcome = state.outcome or ("transferred" if with_people else "hung_up")
+    return {"outcome": outcome, "state": None, "who": privacy.seal(_who(state))}
 
 
 async def forget_callers(engine: AsyncEngine, before: datetime) -> None:

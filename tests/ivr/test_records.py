@@ -14,7 +14,7 @@ from fund.privacy import Privacy
 from hotline.database import open_database
 from hotline.migrations import upgrade
 from ivr.call import Call
-from ivr.records import CallRecords, forget_callers, remove_old
+from ivr.records import CallRecords, end_lost, forget_callers, remove_old
 from ivr.state import State
 from ivr.tables import audit, call_steps, calls
 from tests.ivr.golden import BEGIN
@@ -154,6 +154,26 @@ async def test_many_calls_at_once(engine: AsyncEngine) -> None:
     await records.stop()
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM calls"))).scalar() == len(many)
+
+
+@pytest.mark.parametrize(("waiting", "outcome"), [("keys", "hung_up"), ("transfer", "transferred")])
+async def test_a_call_whose_end_nobody_saw_is_over_a_day_later(engine: AsyncEngine, waiting: str, outcome: str) -> None:
+    """Its service was killed, and the caller hung up before there was another."""
+    records, day = CallRecords(engine, PRIVACY), timedelta(days=1)
+    await records.start()
+    lost, bare, lives = a_call(waiting=waiting), a_call(), a_call(started=(BEGIN + day).isoformat())
+    lost.id, bare.id, lives.id = "lost", "bare", "lives"
+    lost.steps = [("main/welcome", BEGIN), ("main/main", BEGIN + timedelta(seconds=7))]
+    for call in (lost, bare, lives):
+        await records.save(call)
+    await records.stop()
+    assert (await end_lost(engine, PRIVACY, BEGIN), await end_lost(engine, PRIVACY, BEGIN + day)) == (0, 2)
+    assert await end_lost(engine, PRIVACY, BEGIN + day) == 0
+    async with engine.connect() as connection:
+        rows = {row.id: row for row in await connection.execute(select(calls))}
+    assert (rows["lost"].outcome, rows["lost"].ended_at) == (outcome, BEGIN + timedelta(seconds=7))
+    assert (rows["bare"].ended_at, rows["lives"].ended_at) == (BEGIN, None)
+    assert rows["lost"].state is None and json.loads(PRIVACY.open(rows["lost"].who)) == {"caller": "13900000001"}
 
 
 async def test_old_calls_are_removed_with_all_that_belongs_to_them(engine: AsyncEngine) -> None:
