@@ -163,7 +163,7 @@ class Desk:
         for take in takes:
             if not take.order:
                 if now.timestamp() - take.touched > TALK_SECONDS:
-                    await asyncio.to_thread(self.tapes.seal, take.name)
+                    await self._file(take.name)
                 continue
             by_order.setdefault(take.order, []).append(take)
         drafts = {draft.number: draft for draft in await self.orders.drafts(now)}
@@ -193,8 +193,14 @@ class Desk:
         """Seal the take of an order; the others were said anew. One whose order is not there is kept all the same."""
         order = await self.orders.find(number)
         for take in takes:
-            said_anew = order is not None and take.name != order.recording
-            await asyncio.to_thread(self.tapes.forget if said_anew else self.tapes.seal, take.name)
+            await self._file(take.name, said_anew=order is not None and take.name != order.recording)
+
+    async def _file(self, name: str, *, said_anew: bool = False) -> None:
+        """Seal a recording, or remove it. One that cannot be read or written holds no other up, and no order."""
+        try:
+            await asyncio.to_thread(self.tapes.forget if said_anew else self.tapes.seal, name)
+        except OSError as fault:
+            log.error("recording_not_sealed", recording=name, fault=type(fault).__name__)
 
     async def tell(self) -> None:
         """Text callers the number of their order, and its outcome."""

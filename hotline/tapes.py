@@ -18,6 +18,7 @@ from fund.privacy import Privacy, Unreadable
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,90}-[0-9]{1,12}")
 _TALK = "talk-"
+_HALF = timedelta(days=1)  # what was being written so long ago never will be
 _HEADER_BYTES = 44
 _BYTES_A_SECOND = 16_000  # 8 kHz, 16 bit
 
@@ -91,8 +92,9 @@ class Tapes:
     def remove_old(self, now: datetime, keep: timedelta) -> int:
         """Remove what is older than we may keep it: how many."""
         oldest = (now - keep).timestamp()
+        half = max(oldest, (now - _HALF).timestamp())
         files = [*self.folder.glob("*.wav"), *self.folder.glob("*.part"), *self._kept.iterdir()]
-        old = [path for path, stat in _stats(files) if stat.st_mtime < oldest]
+        old = [path for path, stat in _stats(files) if stat.st_mtime < (half if path.suffix == ".part" else oldest)]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
@@ -129,11 +131,15 @@ def _checked(name: str) -> str:
 def _write(path: Path, data: bytes) -> None:
     """The whole file or none, readable by us alone."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:  # a full disk: it is tried again, and each try would leave a piece
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def _stats(paths: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:

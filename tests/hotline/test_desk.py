@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -83,7 +84,10 @@ async def drafted(hotline: Hotline, *takes: float, ago: float = 60, caller: str 
 
 
 def files(hotline: Hotline) -> list[str]:
-    folder = hotline.desk.tapes.folder
+    return files_in(hotline.desk.tapes.folder)
+
+
+def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
@@ -147,6 +151,38 @@ async def test_a_recording_without_its_order_is_kept(hotline: Hotline) -> None:
     ]  # fmt: skip
     assert hotline.desk.tapes.talks("test-9.1") == ["talk-test-9.1-1772416800", "talk-test-9.1-1772416900"]
     assert np.array_equal(audio.unwav(await hotline.desk.listen_to_talk("talk-test-9.1-1772416800")), SOUND)
+
+
+async def test_a_recording_that_cannot_be_read_holds_up_no_other_and_no_order(hotline: Hotline) -> None:
+    folder, kept = hotline.desk.tapes.folder, await drafted(hotline, 2)
+    lost = await drafted(hotline, 4, ago=400)
+    await ask(hotline, "leave_message", number=kept, recording=f"{kept}-1", parted=False)
+    for odd in ("talk-a-1.wav", f"{kept}-0.wav"):
+        (folder / odd).mkdir()  # as good as a file of somebody else
+        os.utime(folder / odd, (time.time() - 900,) * 2)
+    await hotline.desk.settle()
+    assert f"kept/{kept}-1.sealed" in files(hotline)
+    assert await hotline.desk.orders.find(lost), "what the caller of a dead service said is an order"
+
+
+def test_a_full_disk_is_not_filled_further_and_nothing_open_stays(tmp_path: Path) -> None:
+    """What could not be written whole is removed; what a killed process left goes with the next day."""
+    tapes = Tapes(tmp_path, Privacy(b"p" * 32, [Fernet.generate_key().decode()]))
+    tapes.save("talk-a-1", audio.wav(SOUND))
+    before, limit = files_in(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))  # as when there is no room for more
+    try:
+        for act in (lambda: tapes.seal("talk-a-1"), lambda: tapes.save("talk-a-2", audio.wav(SOUND))):
+            with pytest.raises(OSError):
+                act()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert files_in(tmp_path) == before
+    for name, hours in (("talk-b-1.wav.0123.part", 25), ("kept/talk-b-1.sealed.0123.part", 25), ("c-1.wav.01.part", 1)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - hours * 3600,) * 2)
+    assert tapes.remove_old(datetime.now(UTC), timedelta(days=180)) == 2
+    assert files_in(tmp_path) == sorted(["c-1.wav.01.part", *before])
 
 
 async def test_what_was_recorded_is_known_after_a_crash(hotline: Hotline) -> None:
