@@ -7,14 +7,15 @@ brings its `CallSid`. One of which nothing was heard for longer than it can ring
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 import structlog
 from sqlalchemy import case, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.rest import Client
 
@@ -32,6 +33,7 @@ from sms.providers.twilio import Wire
 
 log = structlog.get_logger()
 LIMIT_SECONDS = 10.0  # for Twilio's answer
+NOTE_SECONDS = 3.0  # for the database's, while Twilio waits for ours: it gives up after 15
 QUIET_SECONDS = 30.0  # after it should have been picked up; then Twilio is asked what became of it
 KEPT = timedelta(days=2)
 NO_SUCH_NUMBER = frozenset({21211, 21214, 21216, 21217})  # it cannot be called: asked again, it would be the same
@@ -205,23 +207,29 @@ class ByTwilio:
         missed: Missed = row.how if row.how in ("busy", "failed", "machine") else "no_answer"
         return Went(missed, picked_up, row.talked)
 
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that nobody on the telephone waits for long."""
+        async with asyncio.timeout(NOTE_SECONDS), self._engine.begin() as connection:
+            yield connection
+
     async def _write_down(self, call: str) -> None:
         now = self._clock()
         row = {"call_id": call, "sid": "", "seen_at": now, "over": False, "how": "", "talked": False}
-        async with self._engine.begin() as connection:
+        async with self._writing() as connection:
             await connection.execute(delete(table).where(table.c.over, table.c.seen_at < now - KEPT))
             await connection.execute(insert_new(self._engine, table).values(**row))
 
     async def _set(self, call: str, **values: Any) -> None:
         changed = update(table).where(table.c.call_id == call, ~table.c.over)
-        async with self._engine.begin() as connection:
+        async with self._writing() as connection:
             await connection.execute(changed.values(seen_at=self._clock(), **values))
 
     async def _over(self, call: str, how: str) -> None:
         """It has ended, once; what was known of it before (a machine) stays."""
         changed = update(table).where(table.c.call_id == call, ~table.c.over)
         kept = case((table.c.how == "", how), else_=table.c.how)
-        async with self._engine.begin() as connection:
+        async with self._writing() as connection:
             ended = (await connection.execute(changed.values(over=True, how=kept, seen_at=self._clock()))).rowcount
             went = (await connection.execute(select(table.c.how).where(table.c.call_id == call))).scalar_one_or_none()
         purpose = parsed(call)[0]

@@ -10,15 +10,18 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from desk.callbacks import CallBack, Try
 from desk.tables import call_backs
 from fund.clock import CHINA, china_now
-from hotline.placing_twilio import how_of
+from hotline.database import open_database
+from hotline.placing_twilio import ByTwilio, how_of
 from hotline.server import Hotline
+from hotline.settings import OutboundSettings
 from ivr.tables import twilio_placed
 from tests.ivr.lines.fake_twilio import ACCOUNT, PUBLIC, TOKEN, TwilioApi, TwilioPhone, signature
+from tests.ivr.lines.twilio_nodes import settings
 from tests.service import service
 
 NUMBER, PEOPLE, PHONE, LAND = "+8651112329", "+8651112345678", "13900000001", "051185212579"
@@ -322,3 +325,15 @@ async def test_our_own_fault_sends_nobody_to_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["completed", "busy", "no-answer", "failed", "canceled"])
 def test_every_end_that_twilio_knows_is_one_of_ours(status: str) -> None:
     assert how_of(status) in ("answered", "busy", "no_answer", "failed")
+
+
+async def test_nobody_waits_on_the_telephone_for_what_is_only_written_down(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_database(postgres_url)
+    carrier = ByTwilio(settings(), OutboundSettings(), engine, f"{PUBLIC}/twilio/voice", china_now)
+    monkeypatch.setattr("hotline.placing_twilio.NOTE_SECONDS", 0.05)
+    async with engine.begin() as connection, asyncio.timeout(10):
+        await connection.execute(text("LOCK TABLE twilio_placed"))  # and whoever has done that takes their time
+        await carrier.told("out-code-1-1", {"CallSid": "CA" + "0" * 32, "CallStatus": "in-progress"})
+    await engine.dispose()
