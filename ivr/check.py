@@ -19,8 +19,10 @@ from ivr.nodes import (
     IdentifyNode,
     MenuNode,
     MessageNode,
+    ReadOutNode,
     ReportNode,
     SayNode,
+    SetPinNode,
     TextNode,
     TransferNode,
     exits,
@@ -167,21 +169,33 @@ def _reached(ground: Ground, *starts: str) -> set[str]:
 def _deaf_loops(ground: Ground) -> Iterator[Fault]:
     """A loop in which no node listens would talk for ever."""
     onward = {
-        node: [goal for place, _, goal in ground.edges[node] if goal and place[0] not in ("everywhere", "patience")]
+        node: [goal for target in _without_a_key(body) if target and (goal := ground.flow.find(node, target))]
+        if ground.listens(node)
+        else [goal for place, _, goal in ground.edges[node] if goal and place[0] not in ("everywhere", "patience")]
         for node, body in ground.flow.nodes.items()
-        if not ground.listens(node) or isinstance(body, IdentifyNode)
     }
-    for node, body in ground.flow.nodes.items():
-        if isinstance(body, IdentifyNode):  # who is known already passes through without a key
-            onward[node] = [goal for goal in (ground.flow.find(node, body.next),) if goal]
-        if isinstance(body, MessageNode):  # and so does everybody when nothing can be recorded
-            onward[node] = [goal for goal in (ground.flow.find(node, body.failed),) if goal]
     done: set[str] = set()
     for start in onward:
         if loop := _loop(onward, start, done):
             names = " → ".join(name.partition("/")[2] for name in loop)
             yield ground.fault(loop[0], (), f"死循环，没有一处等待按键：{names}", f"a loop that never listens: {names}")
             return
+
+
+def _without_a_key(body: object) -> tuple[str | None, ...]:
+    """Where a node that listens may lead before it does: whoever is known already, and everybody on a bad day."""
+    match body:
+        case IdentifyNode():
+            return body.next, body.unavailable or body.failed
+        case SetPinNode():
+            return body.failed, body.unavailable
+        case ReportNode():
+            return body.nothing or body.next, body.unavailable
+        case MessageNode():
+            return (body.failed,)
+        case ReadOutNode():
+            return (body.nothing,)
+    return ()
 
 
 def _loop(onward: Mapping[str, list[str]], start: str, done: set[str]) -> list[str]:

@@ -45,6 +45,13 @@ FAULTS = [
     ("  start: {say: 您好, next: again}\n  again: {say: 再说一遍, next: start}\n", 7, "死循环", "a loop that never listens"),
     ("  start: {message: message, next: agent, failed: again}\n  again: {message: message, next: agent, failed: start}\n",
      7, "死循环", "a loop that never listens"),
+    ("  start: {identify: employee, next: agent, failed: agent, unavailable: sorry}\n  sorry: {say: 抱歉, next: start}\n",
+     7, "死循环", "a loop that never listens"),
+    ("  start: {set_pin: employee, next: agent, failed: sorry}\n  sorry: {say: 抱歉, next: start}\n",
+     7, "死循环", "a loop that never listens"),
+    ("  start: {identify: employee, next: told, failed: agent}\n  told: {report: loan, say: 贷款, text_me: 1,"
+     " next: agent, nothing: sorry, unavailable: agent}\n  sorry: {say: 没有, next: told}\n",
+     8, "死循环", "a loop that never listens"),
     ("  start: {message: letter, next: agent, failed: agent}\n", 7, "应是 'message'", "is none of"),
     ("  start: {survey: 满意吗, next: agent, unhappy: nowhere}\n", 7, 'start 的 unhappy 指向 "nowhere"', "unhappy of start"),
     ("  start: {menu: {1: {say: 甲, go: agent}}}\n  lost: {say: 谁也到不了, next: agent}\n", 8, "走不到节点 lost",
