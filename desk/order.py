@@ -44,7 +44,7 @@ class OrderRefused(Exception):
     """The change cannot be made: `word` says why.
 
     `no_such_order`, `not_from_here` (see MOVES), `outcome_needed` (an answer says something, a closing without an
-    answer says why), `too_long`, `unknown_kind`.
+    answer says why), `not_yours` (another has it), `too_long`, `unknown_kind`.
     """
 
     def __init__(self, word: str) -> None:

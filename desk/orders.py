@@ -157,10 +157,12 @@ class Orders:
 
     # changing
 
-    async def assign(self, number: str, to: str, who: str) -> Order:
-        """Give it to somebody; an open one is then `assigned`. Raises `OrderRefused`."""
+    async def assign(self, number: str, to: str, who: str, *, if_free: bool = False) -> Order:
+        """Give it to somebody, `if_free`: unless another has it; an open one is then `assigned`. Raises `OrderRefused`."""
         async with writing(self._engine) as connection:
             order = await self._locked(connection, number)
+            if if_free and order.assigned_to not in ("", to):
+                raise OrderRefused("not_yours")
             state = "assigned" if order.state in ("open", "reopened") else order.state
             if order.state in ("answered", "closed"):
                 raise OrderRefused("not_from_here")

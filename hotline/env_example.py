@@ -17,6 +17,7 @@ COMPOSE = """\
 # --- docker-compose.yml: these must be filled in; HOTLINE_PEPPER and HOTLINE_ENCRYPTION_KEYS as well
 #     python3 -c 'import secrets; print(secrets.token_urlsafe(48))'   makes a pepper
 #     python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'   makes an encryption key
+# letters, digits, - and _: it stands in an address
 POSTGRES_PASSWORD=
 AMI_SECRET=
 AGENT1_SECRET=
@@ -31,7 +32,7 @@ TRUNK_HOST=
 EXTERNAL_ADDRESS=
 # what is recorded of talks with agents: agent (what the agent says), talk (both), no
 # RECORD_TALKS=agent
-# the public name of the machine, with `docker compose --profile public up`
+# the public name of the machine, with `docker compose --profile public up`; then set HOTLINE_PUBLIC_URL=https://NAME as well
 # PUBLIC_HOST=
 """
 

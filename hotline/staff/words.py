@@ -31,6 +31,7 @@ FAULTS = {
     "no_such_recording": "没有这个录音，可能已超过保存期限。",
     "no_recording": "没有这个录音，可能已超过保存期限。",
     "no_such_callback": "没有这个回电请求。",
+    "closed_already": "这个回电请求已经结束，没有再更改。",
     "no_such_report": "没有这个报表。",
     "no_seat": "您还没有坐席号，请管理员在人员页设置。",
     "exchange": "电话交换机没有接受，请稍后再试。",

@@ -51,7 +51,8 @@ def pages(parts: Parts, live: Live) -> list[Page]:
         request, outcome = await found(visit), visit.form.get("outcome", "")
         if outcome not in OUTCOMES:
             raise NotPossible("bad_choice")
-        await parts.desk.call_backs.close(request.id, outcome)
+        if not await parts.desk.call_backs.close(request.id, outcome):
+            raise NotPossible("closed_already")
         await visit.note("callback.close", request.id, outcome)
         live.tell("callbacks")
         return visit.go("/staff/callbacks", "saved")

@@ -97,7 +97,7 @@ class _OrderPages:
         number, who = order.number, visit.name
         match what:
             case "take" if not order.assigned_to or theirs(visit, order):
-                await self._orders.assign(number, who, who)
+                await self._orders.assign(number, who, who, if_free=not order.assigned_to)
             case "assign" if visit.may("supervisor"):
                 await self._orders.assign(number, await self._member(form.get("to", "")), who)
             case "note" if form.get("text", "").strip():

@@ -1,5 +1,6 @@
 """The pages at work: who sees what of whom, and what callers said does no harm."""
 
+import asyncio
 import re
 
 import pytest
@@ -100,6 +101,16 @@ async def test_what_an_agent_may_not_do_with_orders(desk: Office) -> None:
     assert (await agent.get("/orders/2603020000")).status == 404
 
 
+async def test_an_order_that_two_take_at_once_has_one_owner(desk: Office) -> None:
+    order = await an_order(desk)
+    agent, other = await desk.signed_in("agent"), desk.browser()
+    await desk.member("other", "agent")
+    await other.sign_in("other")
+    replies = await asyncio.gather(*(each.post(f"/orders/{order.number}", what="take") for each in (agent, other)))
+    owner = [name for name, reply in zip(("agent", "other"), replies, strict=True) if reply.status == 303]
+    assert (found := await desk.parts.desk.orders.find(order.number)) and [found.assigned_to] == owner
+
+
 async def test_a_recording_is_heard_with_a_line_in_the_trail(desk: Office) -> None:
     orders, tapes = desk.parts.desk.orders, desk.parts.desk.tapes
     number = await orders.draft("message", caller=CALLER)
@@ -159,6 +170,8 @@ async def test_call_backs_are_asked_for_once_and_closed(desk: Office) -> None:
     assert CALLER in boss.text and ("supervisor", "look.callback", request.id) in await desk.trail()
     assert (await agent.post(f"/callbacks/{request.id}/close", outcome="magic")).status == 422
     assert (await agent.post(f"/callbacks/{request.id}/close", outcome="reached")).status == 303
+    assert (await boss.post(f"/callbacks/{request.id}/close", outcome="refused")).status == 422, "somebody was quicker"
+    assert (found := await desk.parts.desk.call_backs.find(request.id)) and found.outcome == "reached"
     assert await desk.parts.desk.call_backs.list() == []
     assert (await agent.post("/callbacks", number="12", queue="general")).status == 422
     assert (await agent.post("/callbacks/nothing/close", outcome="reached")).status == 404
