@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from aiohttp import web
@@ -21,6 +21,7 @@ from sms.keys import Client, Keys
 
 log = structlog.get_logger(__name__)
 
+MOST_BYTES = 64 * 1024
 YEARS = range(1970, 2200)  # at the ends of the calendar, arithmetic and databases fail
 
 
@@ -64,6 +65,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+M = TypeVar("M", bound=BaseModel)
 Run = Callable[[Call], Awaitable[Answer | web.StreamResponse]]
 
 
@@ -82,7 +84,7 @@ class Route:
     query: type[BaseModel] | None = None
     problems: Sequence[int] = ()
     also: Sequence[str] = ()  # media types the same answer may have besides JSON
-    most_bytes: int = 64 * 1024  # of a body that is not an upload
+    most_bytes: int = MOST_BYTES  # of a body that is not an upload
 
 
 class Door:
@@ -126,7 +128,8 @@ def _endpoint(door: Door, route: Route) -> Callable[[web.Request], Awaitable[web
     async def endpoint(request: web.Request) -> web.StreamResponse:
         try:
             client = await door.client(request, route.scope)
-            call = Call(request, client, await _body(request, route), _query(request, route))
+            body = await read(request, route.body, route.most_bytes) if route.body else None
+            call = Call(request, client, body, _query(request, route))
             return _response(await route.run(call))
         except Problem as problem:
             return problem.response()
@@ -151,18 +154,17 @@ def _response(answer: Answer | web.StreamResponse) -> web.StreamResponse:
     return web.Response(status=answer.status, body=body, content_type="application/json", headers=answer.headers)
 
 
-async def _body(request: web.Request, route: Route) -> BaseModel | None:
-    if route.body is None:
-        return None
-    if (request.content_length or 0) > route.most_bytes:
+async def read(request: web.Request, model: type[M], most_bytes: int = MOST_BYTES) -> M:
+    """What was posted, as `model`. Raises `Problem`."""
+    if (request.content_length or 0) > most_bytes:
         raise Problem(413, "too_large")
     raw = await body_of(request)
-    if len(raw) > route.most_bytes:  # sent in pieces: nobody said how many
+    if len(raw) > most_bytes:  # sent in pieces: nobody said how many
         raise Problem(413, "too_large")
     try:
         if rb"\u0000" in raw:
             raise _no_nul()
-        return route.body.model_validate_json(raw)
+        return model.model_validate_json(raw)
     except ValidationError as fault:
         raise _invalid(fault, raw) from None
 

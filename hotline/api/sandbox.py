@@ -5,12 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import select
 
 from fund.privacy import Unreadable
 from fund.statements import NO_DATABASE
-from hotline.api.problems import Problem, body_of
+from hotline.api.problems import Problem, of
+from hotline.api.routes import read
 from hotline.text import TextService
 from sms.errors import Refused
 from sms.messages import new_id
@@ -60,12 +61,12 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
 
     async def inbound(request: web.Request) -> web.Response:
         try:
-            texted = TextedRequest.model_validate_json(await body_of(request))
-            sender = recipient(texted.sender)
+            texted = await read(request, TextedRequest)
+            sender = recipient(texted.sender, text.settings.abroad)
         except Problem as problem:
             return problem.response()
-        except (ValidationError, Refused):
-            return Problem(422, "bad_number").response()
+        except Refused as fault:
+            return of(fault).response()
         try:
             await text.take(names[0], [], [Inbound(sender, texted.text, id=texted.id or new_id())])
         except NO_DATABASE:

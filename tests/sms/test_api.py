@@ -288,7 +288,13 @@ async def test_a_client_sees_the_callbacks_it_did_not_take(api: Caller) -> None:
 
 async def test_the_sandbox_takes_texts_and_refuses_nonsense(api: Caller) -> None:
     assert (await api.post("/sandbox/inbound", {"from": PHONE, "text": "余额"}))[0] == 202
-    assert (await api.post("/sandbox/inbound", {"from": "x", "text": "余额"}))[0] == 422
+    for body, status, word in [
+        (b'{"from": "x", "text": "YE"}', 422, "bad_number"), (b'{"from": "12329", "text": "YE"}', 422, "not_mobile"),
+        (b'{"from": "13900000001"}', 422, "invalid"), (b'{"text": "YE"}', 422, "invalid"), (b"from=1", 400, "not_json"),
+        (b'{"from": "13900000001", "text": "YE", "id": "\\u0000"}', 422, "invalid"),
+    ]:  # fmt: skip
+        got, problem = await api.raw("/sandbox/inbound", body)
+        assert (got, problem["type"].split(":")[-1]) == (status, word)
     assert (await api.get("/sandbox/messages?to=nonsense")) == (200, [])
 
 
