@@ -158,7 +158,7 @@ class Orders:
     # changing
 
     async def assign(self, number: str, to: str, who: str, *, if_free: bool = False) -> Order:
-        """Give it to somebody, `if_free`: unless another has it; an open one is then `assigned`. Raises `OrderRefused`."""
+        """Give it to somebody (`if_free`: if nobody has it); an open one is `assigned` then. Raises `OrderRefused`."""
         async with writing(self._engine) as connection:
             order = await self._locked(connection, number)
             if if_free and order.assigned_to not in ("", to):

@@ -32,7 +32,7 @@ TRUNK_HOST=
 EXTERNAL_ADDRESS=
 # what is recorded of talks with agents: agent (what the agent says), talk (both), no
 # RECORD_TALKS=agent
-# the public name of the machine, with `docker compose --profile public up`; then set HOTLINE_PUBLIC_URL=https://NAME as well
+# the public name of the machine, with `docker compose --profile public up`; HOTLINE_PUBLIC_URL is https://NAME then
 # PUBLIC_HOST=
 """
 
