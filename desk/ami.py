@@ -300,9 +300,7 @@ class Ami:
                 await self._sign_in()
                 pause, how = first, "lost"
                 await self._hold()
-            except (
-                Exception
-            ) as fault:  # whatever it was (no thread to be had): without a next try there is no link any more
+            except Exception as fault:  # whatever it was: without a next try there is no link any more
                 log.warning("exchange_away", fault=type(fault).__name__, why=str(fault), again_seconds=round(pause, 1))
             finally:
                 self._let_go()

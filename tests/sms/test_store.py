@@ -11,7 +11,8 @@ from sms.housekeeping import ended
 from sms.store import Store
 
 
-async def test_who_has_time_lets_a_code_go_first(store: Store) -> None:
+async def test_who_has_time_lets_a_code_go_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sms.store.PATIENCE_SECONDS", 20)
     order = []
 
     async def campaign() -> None:
