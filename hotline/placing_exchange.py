@@ -20,6 +20,7 @@ log = structlog.get_logger()
 CONTEXT = "outgoing"  # of the dialplan
 AGENTS_CONTEXT = "agents-first"
 AGENTS = "Local/{queue}@agents-queue/n"  # rings the people of a queue, as a caller of theirs would
+FAR = "-far"  # of a Local channel: the end that waits in the queue (`desk.ami.Ami.originate`)
 AGENT_SECONDS = 45  # how long they are rung
 _REASONS: Mapping[str, Missed] = {"no_answer": "no_answer", "busy": "busy"}
 _CAUSES: Mapping[str, Missed] = {  # of a channel's end; what is not here failed on our side or the carrier's
@@ -72,7 +73,8 @@ class ByExchange:
             rows = await self._ami.rows("CoreShowChannels")
         except AmiFault:
             return None
-        return frozenset(call for row in rows if parsed(call := row.fields.get("Uniqueid", ""))[0])
+        ends = (row.fields.get("Uniqueid", "") for row in rows)
+        return frozenset(call for call in ends if parsed(call)[0] and not call.endswith(FAR))
 
     async def went(self, call: str) -> Went:
         """The board sees who talks, but not while the link is away, or the service: who waited then may have talked."""
@@ -100,7 +102,7 @@ class ByExchange:
         return there.agents_free - there.waiting if there else 0
 
     def with_people(self, call: str) -> bool:
-        visit = self._board.visit(call)
+        visit = self._board.visit(call + FAR if self.agents_first else call)  # the far end waits in the queue
         return visit is not None and not visit.waits
 
     async def ring(self, purpose: str, number: str, call: str, queue: str) -> None:

@@ -132,8 +132,9 @@ class Town:
 
 @asynccontextmanager
 async def town(
-    engine: AsyncEngine, clock: Clock, privacy: Privacy, calendar: Calendar | None = None, **settings: Any
-) -> AsyncIterator[Town]:
+    engine: AsyncEngine, clock: Clock, privacy: Privacy, calendar: Calendar | None = None, *,
+    agents_first: bool = False, **settings: Any,
+) -> AsyncIterator[Town]:  # fmt: skip
     call_backs = CallBacks(engine, privacy, clock=clock)
     async with fake_exchange() as exchange:
         asterisk = Asterisk(exchange)
@@ -150,7 +151,7 @@ async def town(
                 missed.append(id)
 
             chosen = OutboundSettings(**ALL_DAY | settings)
-            carrier = ByExchange(ami, board, engine, chosen)
+            carrier = ByExchange(ami, board, engine, chosen, agents_first=agents_first)
             outbound = Outbound(carrier, call_backs, spoken, told, chosen, lambda: calendar or Calendar(), clock)
             await board.start()
             outbound.start()
@@ -222,6 +223,25 @@ async def test_a_number_is_called_so_often_a_day(engine: AsyncEngine, clock: Clo
         assert len(here.originated) == 2 and due == []
         clock.ahead(minutes=1)
         assert len([each for each in await here.call_backs.due(clock.now) if not each.tries]) == 1
+
+
+async def test_an_agent_who_talks_is_not_expected_any_more(engine: AsyncEngine, clock: Clock, privacy: Privacy) -> None:
+    """Agents are rung first: they wait on the far end of the call, and the second of two is free for the next."""
+    async with town(engine, clock, privacy, agents_first=True, most_calls=2) as here:
+        here.asterisk.members.append({"Queue": "hotline-loan", "Name": "agent2", "Membership": "static", "Status": "1"})
+        here.asterisk.exchange.reset()
+        await until(here.board, lambda: here.board.queues["loan"].agents_free == 2)
+        await here.call_backs.ask(PHONE, queue="loan")
+        await here.outbound.tick()
+        first = (await here.dialled())["ChannelId"]
+        far = {"Queue": "hotline-loan", "Uniqueid": f"{first}-far"}
+        here.asterisk.exchange.tell("QueueCallerJoin", **far)
+        here.asterisk.exchange.tell("AgentConnect", MemberName="agent1", Interface="PJSIP/agent1", **far)
+        await until(here.board, lambda: here.board.queues["loan"].agents_free == 1)
+        here.asterisk.channels = [first, f"{first}-far"]
+        second = (await here.call_backs.ask(OTHER, queue="loan")).request.id
+        await here.outbound.tick()
+        assert (await here.dialled(2))["ChannelId"] == f"out-callback-{second}-1"
 
 
 async def test_only_so_many_lines(engine: AsyncEngine, clock: Clock, privacy: Privacy) -> None:
