@@ -27,7 +27,7 @@ class Visits:
 
     async def write(self, visits: Sequence[Visit]) -> None:
         """Keep these visits as they are now; of several states of one the last counts."""
-        rows = {(visit.call_id, visit.entered_at): _row(visit) for visit in visits}
+        rows = {(row["call_id"], row["entered_at"]): row for row in map(_row, visits)}
         if rows:
             async with self._engine.begin() as connection:
                 await connection.execute(self._put, list(rows.values()))
@@ -45,13 +45,14 @@ class Visits:
 
 
 def _row(visit: Visit) -> dict[str, object]:
+    """Names are the exchange's own: one that does not fit is cut, or no visit would be written after it."""
     return {
-        "call_id": visit.call_id,
-        "queue": visit.queue,
+        "call_id": visit.call_id[:80],
+        "queue": visit.queue[:31],
         "entered_at": visit.entered_at,
         "estimate_seconds": visit.estimate_seconds,
         "answered_at": visit.answered_at,
-        "agent": visit.agent,
+        "agent": visit.agent[:64],
         "left_at": visit.left_at,
         "how": visit.how,
     }

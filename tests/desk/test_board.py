@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.ami import Ami, Exchange, NotConnected
 from desk.board import Board, Unfit
+from desk.picture import Visit
 from desk.tables import queue_visits
 from desk.visits import Visits
 from tests.desk.exchange import FakeExchange, fake_exchange, link, packet
@@ -135,6 +137,19 @@ async def test_a_wait_goes_on_over_a_restart_of_the_service(asterisk: Asterisk, 
         ("talks", "loan", "agent1", ""),
         ("waits", "loan", "", ""),
     ]
+
+
+async def test_a_name_too_long_holds_no_visit_up(engine: AsyncEngine) -> None:
+    """The exchange's own configuration names queues and agents; PostgreSQL refuses what does not fit."""
+    at, visits = datetime.fromtimestamp(recent(), UTC), Visits(engine)
+    agent = "agent1 of the loan department, on the second floor, in the room at the end"
+    long = Visit(
+        "c1" * 50, "a_queue_that_somebody_named_at_length", at, answered_at=at, agent=agent, left_at=at, how="served"
+    )
+    await visits.write([long, Visit("c2", "loan", at, left_at=at, how="hung_up")])
+    await visits.write([long])
+    found = await rows(engine, 2)
+    assert sorted(how for *_, how in found) == ["hung_up", "served"], "once each"
 
 
 def recent() -> int:
