@@ -31,6 +31,7 @@ _FIELDS = {
     "survey": ("评价的问题", "the survey's question"), "unhappy": ("不满意时", "what comes for the unsatisfied"),
     "topic": ("主题", "topic"), "longest": ("最长录音", "longest message"), "order": ("工单", "work order"),
     "read_out": ("读什么", "what is read out"), "answered": ("谁接的电话", "who answered"),
+    "kind": ("读法", "kind"), "note": ("说明", "note"),
     "hang_up": ("结束语", "goodbye"), "language": ("语言", "language"), "go": ("去向", "target"),
 }  # fmt: skip
 
@@ -113,12 +114,14 @@ def _changed(tell: Teller, name: str, field: str, before: Any, after: Any) -> st
 
 def _facts(tell: Teller, old: Flow, new: Flow) -> Iterator[str]:
     for name in sorted(set(old.facts) | set(new.facts)):
-        before, after = old.facts.get(name), new.facts.get(name)
+        old_fact, new_fact = old.facts.get(name), new.facts.get(name)
+        before, after = _fact(tell, old_fact), _fact(tell, new_fact)
         if before != after:
-            yield tell(
-                f"事实 {name}: {_fact(tell, before)} 改为 {_fact(tell, after)}",
-                f"fact {name}: {_fact(tell, before)} -> {_fact(tell, after)}",
-            )
+            yield tell(f"事实 {name}: {before} 改为 {after}", f"fact {name}: {before} -> {after}")
+        for field in ("kind", "note") if old_fact and new_fact else ():
+            if getattr(old_fact, field) != getattr(new_fact, field):
+                fact = tell(f"事实 {name}", f"fact {name}")
+                yield _changed(tell, fact, field, getattr(old_fact, field), getattr(new_fact, field))
 
 
 def _queues(tell: Teller, old: Flow, new: Flow) -> Iterator[str]:
@@ -208,7 +211,9 @@ def _fact(tell: Teller, fact: Any) -> str:
 
 
 def _option(tell: Teller, option: Option) -> str:
-    return f"{_plain(tell, option.say)}({option.go})"
+    short = tell("，再报时 ", ", again ") + _plain(tell, option.short) if option.short else ""
+    language = f", {option.language}" if option.language else ""
+    return f"{_plain(tell, option.say)}{short}({option.go}{language})"
 
 
 def _words(tell: Teller, node: Any) -> str:
@@ -224,6 +229,8 @@ def _plain(tell: Teller, value: Any) -> str:
         case dict():
             parts = [text if key in ("zh", "en") else f"{key} {_plain(tell, text)}" for key, text in value.items()]
             return " / ".join(map(str, parts))
+        case tuple():
+            return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in value)
         case float():
             return tell(f"{value:g} 秒", f"{value:g} s")
         case Patience(wait=wait, tries=tries, then=then):

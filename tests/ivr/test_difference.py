@@ -1,8 +1,13 @@
 """What changed, in a supervisor's words."""
 
+from typing import Any
+
+import yaml
+
 from ivr.difference import _FIELDS, differences
 from ivr.flow import Flow
 from ivr.nodes import KINDS
+from tests.ivr.golden import flow_of
 from tests.ivr.test_check import HOURS, MAIN, checked
 
 OLD = """\
@@ -73,3 +78,27 @@ def test_changed_queues_are_told() -> None:
 
 def test_every_field_has_a_name_that_people_use() -> None:
     assert {field for node in KINDS.values() for field in node.model_fields} <= set(_FIELDS)
+
+
+def test_a_change_is_never_told_as_the_same_on_both_sides() -> None:
+    before = flow_of(asking("贷款", "4", "money", "限额"))
+    for after, told in {
+        ("贷款, short: 贷", "4", "money", "限额"): "start: 按键 1 改为 贷款，再报时 贷(ask)，原来是 贷款(ask)",
+        ("贷款, language: en", "4", "money", "限额"): "start: 按键 1 改为 贷款(ask, en)，原来是 贷款(ask)",
+        ("贷款", '"4-6,8"', "money", "限额"): "ask: 位数改为 4-6,8，原来是 4",
+        ("贷款", "4", "digits", "限额"): "事实 limit: 读法改为 digits，原来是 money",
+        ("贷款", "4", "money", "上限"): "事实 limit: 说明改为 上限，原来是 限额",
+    }.items():
+        assert list(differences(before, flow_of(asking(*after)))) == [told]
+
+
+def asking(option: str, length: str, kind: str, note: str) -> dict[str, Any]:
+    """A flow with a menu, a question and a fact."""
+    written = f"""
+        nodes:
+          start: {{menu: {{1: {{say: {option}, go: ask}}}}}}
+          ask: {{ask: digits, say: 请输入。, length: {length}, save: number, next: agent}}
+        facts: {{limit: {{note: {note}, kind: {kind}, values: {{"2026-01-01": "5"}}}}}}
+    """
+    data: dict[str, Any] = yaml.safe_load(written)
+    return data
