@@ -93,15 +93,14 @@ class TwilioTapes:
 
     async def _bring(self, name: str, url: str) -> float | None:
         try:
-            return audio.seconds(audio.unwav(await asyncio.to_thread(self._tapes.load, name)))
-        except OSError:
-            pass  # not here yet
-        try:
-            seconds = await asyncio.to_thread(self._save, name, await self._ready(url))
-            await self._remove(url)
-        except (aiohttp.ClientError, TimeoutError, OSError, audio.NotAudio) as fault:
-            log.error("twilio_recording_not_brought", tape=name, fault=type(fault).__name__)
-            return None
+            seconds = audio.seconds(audio.unwav(await asyncio.to_thread(self._tapes.load, name)))
+        except OSError:  # not here yet
+            try:
+                seconds = await asyncio.to_thread(self._save, name, await self._ready(url))
+            except (aiohttp.ClientError, TimeoutError, OSError, audio.NotAudio) as fault:
+                log.error("twilio_recording_not_brought", tape=name, fault=type(fault).__name__)
+                return None
+        await self._remove(url)
         return seconds
 
     def _save(self, name: str, wav: bytes) -> float:
@@ -122,7 +121,11 @@ class TwilioTapes:
                 await asyncio.sleep(ASK_SECONDS)
 
     async def _remove(self, url: str) -> None:
+        """Each time that it is told of, for it may have failed the first time."""
         assert self._session
-        async with self._session.delete(f"{url}.json", allow_redirects=False) as reply:
-            if reply.status not in (204, 404):
-                log.warning("twilio_recording_not_removed", status=reply.status)
+        try:
+            async with self._session.delete(f"{url}.json", allow_redirects=False) as reply:
+                if reply.status not in (204, 404):
+                    log.warning("twilio_recording_not_removed", status=reply.status)
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            log.warning("twilio_recording_not_removed", fault=type(fault).__name__)

@@ -55,6 +55,7 @@ class TwilioApi:
         self.recordings: dict[str, bytes] = {}
         self.late: int = 1  # how often a recording is asked for in vain
         self.removed: list[str] = []
+        self.keeps = 0  # how often the line breaks when a recording is to be removed, and it stays
         self.placed: list[dict[str, str]] = []  # the fields of each call that was asked for, by Twilio's names
         self.refuse: tuple[int, int] | None = None  # (HTTP status, Twilio's code) of the next call that is asked for
         self.loses_answers = False  # a call is placed, and the answer is lost
@@ -131,6 +132,11 @@ class TwilioApi:
     async def _delete(self, request: web.Request) -> web.Response:
         self._let_in(request)
         self.removed.append(request.match_info["sid"])
+        if self.keeps > 0:
+            self.keeps -= 1
+            assert request.transport
+            request.transport.close()
+            raise web.HTTPBadGateway
         self.recordings.pop(request.match_info["sid"], None)
         return web.Response(status=204)
 
