@@ -39,7 +39,9 @@ def answered(turn: "Turn", node: OrderNode, answer: Answered) -> None:
     match answer.outcome:
         case "ok":
             by = datetime.fromisoformat(str(answer.data["answer_by"])).date()
-            turn.phrase(f"order_{answer.data['state']}", by=("date", by))
+            state = answer.data["state"]
+            late = state != "answered" and by < turn.at.date()  # a day that is past is no promise
+            turn.phrase("order_late" if late else f"order_{state}", by=("date", by))
             if outcome := str(answer.data["outcome"]):
                 turn.say(turn.flow.phrases["order_outcome"], {"outcome": ("text", outcome)}, personal=True)
             turn.travel(turn.target(node.next))
