@@ -246,7 +246,7 @@ async def test_nothing_is_left_behind(exchange: FakeExchange) -> None:
     for _ in range(3):
         async with link(exchange.port) as ami:
             await connected(ami)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while any("listen" in thread.name for thread in threading.enumerate()):
             await asyncio.sleep(0.01)
 

@@ -129,7 +129,7 @@ async def test_a_wait_goes_on_over_a_restart_of_the_service(asterisk: Asterisk, 
         await until(second, lambda: second.exchange == "connected")
         assert [visit.call_id for visit in second.waiting] == ["waits"]
         assert second.agents["agent1"].call_id == "talks"
-        assert await asyncio.wait_for(over.get(), 5) == "gone"
+        assert await asyncio.wait_for(over.get(), 20) == "gone"
         found = await rows(engine, 1)
         await second.stop()
     assert sorted(found) == [

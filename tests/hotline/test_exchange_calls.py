@@ -38,7 +38,7 @@ async def records(running: Hotline) -> dict[str, dict[str, Any]]:
 async def ended(running: Hotline, *ids: str) -> dict[str, dict[str, Any]]:
     """These calls, once their ends are in the records."""
     kept: dict[str, dict[str, Any]] = {}
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while not all(kept.get(id, {}).get("ended_at") for id in ids):
             await asyncio.sleep(0.1)
             kept = await records(running)
