@@ -27,7 +27,7 @@ def pages(parts: Parts) -> list[Page]:
         return visit.show(
             "agent.html", here="/agent", seat=seat, me=parts.board.agents.get(seat) if seat else None,
             context=await seen(visit, parts, mine) if mine else None, board=parts.board, waiting=waiting,
-            callers={row.id: row for row in await parts.recent.rows(ids=list(waiting))} if waiting else {},
+            callers={row.id: row for row in await parts.recent.rows(ids=list(waiting), limit=len(waiting))},
             handed_over=await parts.recent.handed_over(visit.at), states=STATES, reasons=REASONS, why=WHY,
             exchange=EXCHANGE, **WORDS,
         )  # fmt: skip

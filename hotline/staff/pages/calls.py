@@ -38,8 +38,10 @@ ROWS = 50
 def pages(parts: Parts) -> list[Page]:
     async def calls(visit: Visit) -> web.StreamResponse:
         outcome = visit.request.query.get("outcome")
-        rows = await parts.recent.rows(outcome=outcome if outcome in OUTCOMES else None, limit=ROWS)
-        return visit.show("calls.html", here="/calls", rows=rows, outcomes=OUTCOMES, chosen=outcome)
+        wanted = outcome if outcome in OUTCOMES else None
+        rows = await parts.recent.rows(outcome=wanted, before=visit.before, limit=ROWS)
+        more = rows[-1].started_at if len(rows) == ROWS else None
+        return visit.show("calls.html", here="/calls", rows=rows, outcomes=OUTCOMES, chosen=outcome, more=more)
 
     async def call(visit: Visit) -> web.StreamResponse:
         id = visit.request.match_info["id"]

@@ -33,6 +33,7 @@ CHANGES = {
 }
 WORDS: dict[str, Any] = {"kinds": ORDER_KINDS, "states": ORDER_STATES, "priorities": PRIORITIES, "changes": CHANGES}
 MOST_TEXT = 2000
+ROWS = 50
 
 
 def pages(parts: Parts, accounts: Accounts, live: Live) -> list[Page]:
@@ -59,11 +60,15 @@ class _OrderPages:
             kind=kind if kind in KINDS else "",
             assigned_to=visit.name if whose == "mine" else "",
             late_at=visit.at if whose == "late" else None,
+            before=visit.before,
+            limit=ROWS,
         )
         rows, counts = await self._orders.list(wanted), await self._orders.counts()
+        more = rows[-1].opened_at if len(rows) == ROWS else None
         return visit.show(
-            "orders.html", here="/orders", rows=rows, counts=counts, state=state, kind=kind, whose=whose, **WORDS
-        )
+            "orders.html", here="/orders", rows=rows, counts=counts, state=state, kind=kind, whose=whose, more=more,
+            **WORDS,
+        )  # fmt: skip
 
     async def take_down(self, visit: Visit) -> web.StreamResponse:
         form, kind = visit.form, visit.form.get("kind", "")

@@ -1,7 +1,9 @@
 """The pages at work: who sees what of whom, and what callers said does no harm."""
 
 import asyncio
+import html
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from structlog.typing import EventDict
@@ -18,12 +20,12 @@ CALLER = "13900000001"
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
-async def a_call(desk: Office, id: str = "asterisk-1.1", outcome: str = "") -> None:
+async def a_call(desk: Office, id: str = "asterisk-1.1", outcome: str = "", began: datetime = BEGIN) -> None:
     records = CallRecords(desk.staff.door.trail._engine, PRIVACY)
     await records.start()
-    call = Call(id, "asterisk", State("v1", CALLER, BEGIN.isoformat(), node="main/start", outcome=outcome))
-    call.steps = [("main/start", BEGIN), ("main/agent", BEGIN)]
-    call.ended_at = BEGIN if outcome else None
+    call = Call(id, "asterisk", State("v1", CALLER, began.isoformat(), node="main/start", outcome=outcome))
+    call.steps = [("main/start", began), ("main/agent", began)]
+    call.ended_at = began if outcome else None
     await records.save(call)
     await records.stop()
 
@@ -313,3 +315,23 @@ async def test_halves_of_characters_are_no_form_of_ours(desk: Office) -> None:
     form = f"csrf={stranger.csrf}&name=admin&password=+2AA-".encode()
     kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-7"}
     assert (await stranger.client.post("/staff/sign-in", data=form, headers=kind)).status == 403
+
+
+async def test_what_is_older_than_a_page_is_found(desk: Office) -> None:
+    """The orders that wait longest are the oldest."""
+    orders = desk.parts.desk.orders
+    numbers = [(await orders.open("consult", text="x")).number for _ in range(53)]
+    for n in range(51):
+        await a_call(desk, f"asterisk-1.{n}", began=BEGIN + timedelta(minutes=n))
+    agent = await desk.signed_in("agent")
+    for path, oldest in (("/orders?kind=consult", numbers[0]), ("/calls", "asterisk-1.0"), ("/calls?outcome=", "1.0")):
+        await agent.get(path)
+        assert f'{oldest}"' not in agent.text
+        link = re.search(r'href="(\?[^"]*before=[^"]*)"', agent.text)
+        assert link, path
+        await agent.get(path.partition("?")[0] + html.unescape(link[1]))
+        assert f'{oldest}"' in agent.text and "before=" not in agent.text, path
+    for odd in ("x", "2026-03-02", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-08:00"):
+        assert (await agent.get(f"/orders?before={odd}")).status == 200
+    for path in ("/calls/a%00b", "/orders/%00", "/orders?before=%00"):
+        assert (await agent.get(path)).status == 422
