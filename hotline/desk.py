@@ -177,7 +177,7 @@ class Desk:
         """One draft: an order if something was said, forgotten if not; left alone while its caller may be there."""
         touched = max((take.touched for take in takes), default=draft.opened_at.timestamp())
         parted = bool(draft.recording)
-        wait = SETTLED_SECONDS if parted else ABANDONED.total_seconds()
+        wait = SETTLED_SECONDS if parted and takes else ABANDONED.total_seconds()  # the recording may yet come
         if now.timestamp() - touched < wait:
             return
         spoken = [take for take in takes if take.seconds >= SHORTEST_SECONDS]

@@ -120,6 +120,25 @@ async def test_whoever_hangs_up_has_left_what_was_said(hotline: Hotline) -> None
     )
 
 
+async def test_a_recording_that_comes_late_is_waited_for(hotline: Hotline) -> None:
+    """Twilio hands a recording out when it is ready; the caller has long hung up by then."""
+    late, silent = await drafted(hotline), await drafted(hotline)
+    engine = open_database(hotline.settings.own_database_url)
+    for number, minutes in ((late, 4), (silent, 6)):
+        await ask(hotline, "leave_message", number=number, recording=f"{number}-1", parted=True)
+        async with engine.begin() as connection:
+            old = update(work_orders).where(work_orders.c.number == number)
+            await connection.execute(old.values(opened_at=datetime.now(UTC) - timedelta(minutes=minutes)))
+    await engine.dispose()
+    await hotline.desk.settle()
+    hotline.desk.tapes.save(f"{late}-1", audio.wav(SOUND))
+    touched = time.time() - 60
+    os.utime(hotline.desk.tapes.folder / f"{late}-1.wav", (touched, touched))
+    await hotline.desk.settle()
+    assert [order.number for order in await hotline.desk.orders.list(Wanted())] == [late]
+    assert await hotline.desk.orders.drafts(datetime.now(UTC)) == [], "nothing was said in the other"
+
+
 async def test_a_lost_message_becomes_an_order_later(hotline: Hotline) -> None:
     """Nobody said that the caller is gone: their service died."""
     lost, living = await drafted(hotline, 1, 3, 0.2, ago=400), await drafted(hotline, 3, ago=200)
