@@ -8,7 +8,7 @@ write the same rows.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.picture import Visit
@@ -31,6 +31,11 @@ class Visits:
         if rows:
             async with self._engine.begin() as connection:
                 await connection.execute(self._put, list(rows.values()))
+
+    async def remove_old(self, before: datetime) -> int:
+        """Remove visits that began before that moment: how many."""
+        async with self._engine.begin() as connection:
+            return (await connection.execute(delete(queue_visits).where(queue_visits.c.entered_at < before))).rowcount
 
     async def open(self) -> list[Visit]:
         """The visits that nobody has seen the end of."""

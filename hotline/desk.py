@@ -16,6 +16,7 @@ from desk.callbacks import CallBacks, Channel
 from desk.order import UNDONE, News, Order, OrderRefused, Terms, Wanted, reminders
 from desk.orders import Orders
 from desk.surveys import Surveys
+from desk.visits import Visits
 from fund.calendar import PUBLIC, Calendar
 from fund.clock import CHINA
 from fund.phone import NotAPhone, is_mobile, normalise
@@ -59,7 +60,7 @@ class Desk:
         terms = Terms(settings.forward_days, settings.answer_days)
         self.orders = Orders(engine, privacy, lambda day, count: self.calendar().add_working_days(day, count), terms)
         self.call_backs = CallBacks(engine, privacy)
-        self.surveys = Surveys(engine)
+        self.surveys, self._visits = Surveys(engine), Visits(engine)
         self.tapes = tapes
         self._texts, self._settings = texts, settings
         self.answers: Mapping[str, Ask] = {
@@ -247,7 +248,7 @@ class Desk:
         """Nothing is kept longer than its time."""
         now, keep = datetime.now(UTC), timedelta(days=self._settings.keep_recordings_days)
         await asyncio.to_thread(self.tapes.remove_old, now, keep)
-        for store in (self.orders, self.call_backs, self.surveys):
+        for store in (self.orders, self.call_backs, self.surveys, self._visits):
             await store.remove_old(now - timedelta(days=self._settings.keep_days))
 
     async def listen(self, number: str, who: str) -> bytes:

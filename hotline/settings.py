@@ -101,7 +101,7 @@ class OrderSettings(BaseModel):
     remind_hours: float = Field(4.0, ge=0, description="before an order is late, staff are reminded")
     duty_phones: list[str] = Field([], description="mobile numbers that get these reminders by text")
     keep_recordings_days: int = Field(180, ge=1, description="callers' messages and talks with agents; then removed")
-    keep_days: int = Field(730, ge=1, description="closed orders and call-backs, and ratings; then removed")
+    keep_days: int = Field(730, ge=1, description="closed orders and call-backs, ratings, queue visits; then removed")
 
 
 class CallBackSettings(BaseModel):

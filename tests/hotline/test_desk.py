@@ -14,10 +14,12 @@ import aiohttp
 import numpy as np
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from desk.order import Wanted
-from desk.tables import work_orders
+from desk.picture import Visit
+from desk.tables import queue_visits, work_orders
+from desk.visits import Visits
 from fund.clock import CHINA
 from fund.privacy import Privacy
 from hotline.database import open_database
@@ -276,6 +278,16 @@ async def test_ratings_and_progress(hotline: Hotline) -> None:
     await hotline.desk.orders.assign(order.number, "agent1", "boss")
     assert (await ask(hotline, "order_state", **mine))[1]["state"] == "working"
     assert await ask(hotline, "order_state", **mine | {"caller": "13900000002"}) == ("nothing", {})
+
+
+async def test_visits_to_queues_are_not_kept_for_ever(hotline: Hotline) -> None:
+    engine, now = open_database(hotline.settings.own_database_url), datetime.now(UTC)
+    for call, days in (("old", 731), ("new", 729)):
+        await Visits(engine).write([Visit(call, "loan", now - timedelta(days=days), agent="agent1")])
+    await hotline.desk.remove_old()
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(queue_visits.c.call_id))).scalars().all() == ["new"]
+    await engine.dispose()
 
 
 async def test_call_backs_over_the_api(hotline: Hotline, client: Client) -> None:
