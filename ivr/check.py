@@ -1,4 +1,5 @@
-"""What makes a whole flow right or wrong, beyond each line of it: one function a check, named in `CHECKS`.
+"""What makes a whole flow right or wrong, beyond each line of it: one function a check, named in `WALKS` or
+`BY_ITSELF`.
 
 Faults block publishing; warnings do not. Every check yields faults with the line they are on.
 """
@@ -87,10 +88,9 @@ def check(
 ) -> list[Fault]:
     """Every fault and warning of a typed flow."""
     ground = Ground(flow, sources, texts, queues)
-    faults = [*_home_rules(ground), *_unknown_targets(ground)]
-    if faults:  # the rest walks along the targets
-        return faults
-    return [fault for find in CHECKS for fault in find(ground)]
+    astray = [*_home_rules(ground), *_unknown_targets(ground)]
+    finds = BY_ITSELF if astray else (*WALKS, *BY_ITSELF)
+    return [*astray, *(fault for find in finds for fault in find(ground))]
 
 
 def _home_rules(ground: Ground) -> Iterator[Fault]:
@@ -289,6 +289,10 @@ def _reports(ground: Ground) -> Iterator[Fault]:
             yield ground.fault(
                 node, ("report",), f'没有报表 "{body.report}"{zh}', f'there is no report "{body.report}"{en}'
             )
+
+
+def _unidentified(ground: Ground) -> Iterator[Fault]:
+    """A report must not be reached by somebody who was not identified."""
     for kind in ("employee", "employer"):
         strangers = _strangers(ground, kind)
         for node, body in ground.flow.nodes.items():
@@ -488,12 +492,16 @@ def _closed_doors(ground: Ground) -> Iterator[Fault]:
             yield ground.fault(node, ("closed",), zh, "leads to people when nobody is there", warning=True)
 
 
-CHECKS = (
+WALKS = (  # along the targets, all of which must be there
     _unreachable,
     _deaf_loops,
     _no_person,
     _too_deep,
     _stolen_keys,
+    _unidentified,
+    _closed_doors,
+)
+BY_ITSELF = (  # each node, wherever it leads
     _reports,
     _placeholders,
     _noughts,
@@ -503,5 +511,4 @@ CHECKS = (
     _test_queues,
     _comfort,
     _languages,
-    _closed_doors,
 )

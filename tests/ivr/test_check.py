@@ -102,6 +102,17 @@ def test_all_faults_are_told_at_once_in_all_files() -> None:
     assert len(loaded.faults) == 2
 
 
+def test_a_target_that_is_not_there_hides_no_other_fault() -> None:
+    nodes = [
+        "start: {menu: {1: {say: 甲, go: agnet}, 2: {say: '{sum}', go: ask}}}",
+        "ask: {identify: employee, next: tell, failed: agent}",
+        "tell: {report: balanse, say: 余额, next: send, unavailable: agent}",
+        "send: {text: giude, next: agent, failed: agent}",
+    ]
+    faults = checked("".join(f"  {node}\n" for node in nodes)).faults
+    assert [fault.line for fault in faults if not fault.warning] == [7, 7, 9, 10]
+
+
 def test_no_way_to_a_person() -> None:
     main = MAIN.replace('"0": agent, ', "").replace("then: agent", "then: bye")
     loaded = checked("  start: {menu: {1: {say: 重听, go: start}}}\n  bye: {hang_up: 再见}\n", main)
