@@ -54,6 +54,12 @@ def test_images_are_pinned_and_watched(name: str) -> None:
         assert ":" in base and not base.endswith(":latest")
 
 
+def test_no_log_grows_until_the_disk_is_full() -> None:
+    assert {service["logging"]["driver"] for service in SERVICES.values()} == {"local"}
+    logs = (HERE / "deploy/asterisk/logger.conf").read_text().partition("[logfiles]")[2]
+    assert re.findall(r"^(\w+) *=>", logs, re.M) == ["console"], "the container's log, which is cut"
+
+
 @pytest.mark.parametrize("name", ["hotline", "asterisk"])
 def test_everything_copied_is_there_and_let_through(name: str) -> None:
     recipe = (HERE / "deploy" / f"{name}.Dockerfile").read_text()

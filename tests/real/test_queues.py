@@ -11,6 +11,7 @@ import pytest
 from desk.waiting import told_minutes
 from ivr import audio
 from tests import hearing
+from tests.leaks import told
 from tests.real.asterisk import CONFIG
 from tests.real.exchange import Exchange
 from tests.real.queues import ask_for_people, desk, phone, state, talks_with, until, visited, visits, waits
@@ -36,6 +37,9 @@ async def test_the_agent_sees_the_call_while_it_rings(queues: Exchange, tmp_path
         await visited(running, call["id"], [("loan", "agent1", "hung_up")])
         ended = await running.call_at("loan/to_people", id=call["id"])
         assert ended["outcome"] == "transferred" and ended["ended_at"]
+    logs = [path.read_text("utf-8", "replace") for path in (asterisk.folder / "log").rglob("*") if path.is_file()]
+    for log in (*logs, asterisk.console(), running.events()):
+        assert not told("13900000001", log), "numbers are masked wherever something is written down"
 
 
 async def test_after_the_people_the_caller_is_with_us_again(queues: Exchange, tmp_path: Path) -> None:
