@@ -139,7 +139,7 @@ async def town(
     async with fake_exchange() as exchange:
         asterisk = Asterisk(exchange)
         exchange.answers["Originate"] = lambda action: packet(Response="Success")
-        async with link(exchange.port) as ami:
+        async with link(exchange.port, limit_seconds=20.0, ping_seconds=60) as ami:
             board = Board(ami, Visits(engine))
 
             async def spoken(of: str) -> str:
