@@ -153,8 +153,8 @@ class Switchboard:
         state = await self._records.resume(call_id)
         flow = await self._flows.version(state.version) if state else None
         if state and flow and state.node in flow.nodes:
-            up_to_date = turn in (None, state.parked + 1)
-            state.parked = turn or 0
+            up_to_date = turn is None or state.waiting == "transfer" or state.parked in (None, turn - 1)
+            state.parked = turn
             if up_to_date and heard and isinstance(heard, BRINGS_BACK.get(state.waiting, ())):
                 return Call(call_id, line.name, state), flow, heard
             log.info("call_resumed", call=call_id, node=state.node)
@@ -162,7 +162,7 @@ class Switchboard:
         flow = self._flows.current
         log.info("call_started", call=call_id, line=line.name, version=flow.version)
         entry = heard.entry if isinstance(heard, Started) else state.entry if state else ""
-        return Call(call_id, line.name, State(flow.version, parked=turn or 0)), flow, Started(caller, now, entry)
+        return Call(call_id, line.name, State(flow.version, parked=turn)), flow, Started(caller, now, entry)
 
     async def _converse(self, call: Call, flow: Flow, line: Line, event: Event) -> None:
         says: list[Say] = []

@@ -27,7 +27,7 @@ class State:
     node: str = ""  # full name
     phase: str = ""  # a word inside nodes that take several turns, such as `pin` in identify
     waiting: Waiting = "start"
-    parked: int = 0  # on a line that parks its calls: the turn that led here
+    parked: int | None = None  # on a line that parks its calls: the turn that led here
     turn: str = ""  # the first node said in this turn: `repeat` and a resumed call begin there
     behind: tuple[str, ...] = ()  # turns to go `back` to, newest last
     silences: int = 0
