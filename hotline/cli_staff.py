@@ -1,13 +1,14 @@
 """`hotline staff`: who may use the staff pages, from the terminal of whoever runs the service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hotline.staff.accounts import tidy_name
 from hotline.staff.roles import ROLES, TITLES
+from hotline.staff.words import FAULTS, say
 
 if TYPE_CHECKING:
     from hotline.staff.app import Staff
@@ -23,9 +24,15 @@ def staff() -> None:
 @staff.command("list")
 def list_() -> None:
     """Everybody, with role, seat and state."""
-    for person in _with_staff(lambda its: its.accounts.rows()):
+    language, rows = _with_staff(_rows)
+    for person in rows:
         state = "已停用" if person.disabled_at else "正常" if person.ready else "待设密码"
-        click.echo(f"{person.name}\t{TITLES[person.role]}\t{person.seat or '-'}\t{state}")
+        role, state = say(TITLES[person.role], language), say(state, language)
+        click.echo(f"{person.name}\t{role}\t{person.seat or '-'}\t{state}")
+
+
+async def _rows(its: "Staff") -> tuple[str, Sequence[Any]]:
+    return its.door.language, await its.accounts.rows()
 
 
 @staff.command()
@@ -58,13 +65,12 @@ def disable(name: str) -> None:
 
 
 def _with_staff(work: Callable[["Staff"], Awaitable[T]]) -> T:
-    """Do something on the configured database; what is not possible is told in Chinese, as everything to people is."""
+    """Do something on the configured database; what is not possible is told in a sentence."""
     from hotline.cli import settings
     from hotline.database import open_database
     from hotline.migrations import upgrade
     from hotline.staff.accounts import NotPossible
     from hotline.staff.app import open_staff
-    from hotline.staff.words import FAULTS
 
     chosen = settings()
 
@@ -80,4 +86,4 @@ def _with_staff(work: Callable[["Staff"], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except NotPossible as fault:
-        raise click.ClickException(FAULTS[str(fault)]) from None
+        raise click.ClickException(say(FAULTS[str(fault)], chosen.language)) from None

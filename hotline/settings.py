@@ -188,7 +188,9 @@ class Settings(BaseSettings):
     keep_callers_days: int = Field(30, ge=1, description="who called, for the people who work on it; then forgotten")
     keep_calls_days: int = Field(730, ge=1, description="records of calls and of who looked at what; then removed")
 
-    staff_idle_minutes: float = Field(60.0, gt=0, description="how long without a click signs staff out")
+    staff_idle_minutes: float = Field(
+        60.0, gt=0, description="how long without a click, or a call they take, signs staff out"
+    )
     staff_session_hours: float = Field(10.0, gt=0, description="how long a sign-in lasts at most")
     seat_webhook_url: HttpAddress = Field("", description="told who is calling when a call goes to people")
     seat_webhook_secret: WebhookSecret = Field(SecretStr(""), description="whsec_ and 32 random bytes in base64")

@@ -280,3 +280,4 @@ def test_staff_are_called_by_their_names_however_these_are_written(home: Path) -
     assert hotline(home, "staff", "list").stdout == "wang\t主管\tagent3\t待设密码\n"
     assert hotline(home, "staff", "disable", "WANG").returncode == 0
     assert "已停用" in hotline(home, "staff", "list").stdout
+    assert hotline(home, "staff", "list", HOTLINE_LANGUAGE="en").stdout == "wang\tsupervisor\tagent3\tdisabled\n"

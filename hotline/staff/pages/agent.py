@@ -22,10 +22,12 @@ EXCHANGE = {
 def pages(parts: Parts) -> list[Page]:
     async def agent(visit: Visit) -> web.StreamResponse:
         seat = visit.session.seat if visit.session else ""
-        mine = own_call(visit, parts)
+        mine, me = own_call(visit, parts), parts.board.agents.get(seat) if seat else None
+        if me and me.state == "talking":  # whoever takes calls is there, without a click
+            await visit.door.sessions.find(visit.token, visit.at)
         waiting = {each.call_id: each for each in parts.board.waiting}
         return visit.show(
-            "agent.html", here="/agent", seat=seat, me=parts.board.agents.get(seat) if seat else None,
+            "agent.html", here="/agent", seat=seat, me=me,
             context=await seen(visit, parts, mine) if mine else None, board=parts.board, waiting=waiting,
             callers={row.id: row for row in await parts.recent.rows(ids=list(waiting), limit=len(waiting))},
             handed_over=await parts.recent.handed_over(visit.at), states=STATES, reasons=REASONS, why=WHY,

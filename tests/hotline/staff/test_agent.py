@@ -65,6 +65,24 @@ async def test_the_agent_sees_who_rings_before_picking_up(desk: Office) -> None:
         assert CALLER not in agent.text
 
 
+async def test_whoever_takes_calls_stays_signed_in_without_a_click(desk: Office) -> None:
+    await a_call(desk)
+    agent = await desk.signed_in("agent", "agent1")
+    async with connected(desk) as (board, asterisk):
+        asterisk.exchange.tell("QueueCallerJoin", Timestamp="1772416800.5", **AT)
+        asterisk.exchange.tell("AgentConnect", Timestamp="1772416812.5", **AT, **AGENT)
+        await until(board, lambda: board.agents["agent1"].state == "talking")
+        for _ in range(3):
+            desk.later(minutes=50)
+            assert (await agent.get("/agent", **{"X-Live": "1"})).status == 200
+        asterisk.exchange.tell("AgentComplete", Reason="agent", TalkTime="60", **AT, **AGENT)
+        await until(board, lambda: board.agents["agent1"].state == "free")
+        desk.later(minutes=50)
+        assert (await agent.get("/agent", **{"X-Live": "1"})).status == 200
+        desk.later(minutes=50)
+        assert (await agent.get("/agent", **{"X-Live": "1"})).status == 401, "nobody is there"
+
+
 async def test_an_agent_signs_in_pauses_and_leaves(desk: Office) -> None:
     agent = await desk.signed_in("agent", "agent1")
     async with connected(desk) as (_, asterisk):
