@@ -9,7 +9,7 @@ FROM=${HOTLINE_CONFIG_FROM:-/usr/local/share/hotline/asterisk}
 TO=${HOTLINE_CONFIG_TO:-/etc/asterisk}
 
 # The whole list: no other name is ever filled in. A name with no default must be given.
-: "${NODE_NAME:=$(hostname)}" "${SIP_ADDRESS:=0.0.0.0}" "${SIP_PORT:=5060}" "${EXTERNAL_ADDRESS:=}"
+: "${NODE_NAME:=$(hostname | cut -c1-40)}" "${SIP_ADDRESS:=0.0.0.0}" "${SIP_PORT:=5060}" "${EXTERNAL_ADDRESS:=}"
 : "${RTP_START:=10000}" "${RTP_END:=10999}" "${AGI_URL:=agi://127.0.0.1:4573/call}"
 : "${AMI_ADDRESS:=127.0.0.1}" "${AMI_PORT:=5038}" "${AMI_PERMIT:=127.0.0.1/255.255.255.255}"
 : "${TRUNK_PORT:=5060}" "${TRUNK_NUMBER:=12329}" "${TRUNK_USER:=}" "${TRUNK_SECRET:=}"
@@ -33,6 +33,10 @@ for name in $NAMES; do
   $name holds a character that Asterisk's files cannot carry (letters, digits and . : / _ + = , ~ % ! ? * - are fine)" ;; esac
     rules="$rules;s|@$name@|$value|g"
 done
+# A call's id begins with it, and the service takes no odd ones.
+case $NODE_NAME in *[!A-Za-z0-9._-]*) odd=yes ;; *) odd= ;; esac
+[ -z "$odd" ] && [ ${#NODE_NAME} -le 40 ] || faults="$faults
+  NODE_NAME must be up to 40 letters, digits and . _ -"
 case $RECORD_TALKS in agent | talk | no) ;; *) faults="$faults
   RECORD_TALKS must be agent, talk or no" ;; esac
 [ -z "$faults" ] || { echo "Asterisk cannot start:$faults" >&2; exit 1; }

@@ -17,6 +17,7 @@ import yaml
 
 from hotline.env_example import env_example
 from ivr import audio
+from ivr.lines.asterisk import _CALL_ID
 
 HERE = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((HERE / "docker-compose.yml").read_text())
@@ -35,6 +36,35 @@ def test_every_setting_of_the_service_and_of_asterisk_exists() -> None:
     assert asked <= known, "what .env must hold is in .env.example"
     entrypoint = (HERE / "deploy/asterisk/entrypoint.sh").read_text()
     assert set(SERVICES["asterisk"]["environment"]) <= set(re.findall(r"[A-Z][A-Z0-9_]+", entrypoint))
+
+
+def filled(tmp_path: Path, **environment: str) -> tuple[str, str]:
+    """asterisk.conf as the entrypoint fills it on a machine of some name, and what it complains of."""
+    (programs := tmp_path / "programs").mkdir(exist_ok=True)
+    long = "hotline-asterisk-7d9c5b8f4-x2x9q.hotline-production.svc.cluster.local"
+    for name, body in (("hostname", f"echo {long}"), ("asterisk", "true"), ("install", "true"), ("chown", "true")):
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    secrets = dict.fromkeys(("TRUNK_HOST", "AMI_SECRET", "AGENT1_SECRET", "AGENT2_SECRET"), "example")
+    folders = {"HOTLINE_CONFIG_FROM": str(HERE / "deploy/asterisk"), "HOTLINE_CONFIG_TO": str(tmp_path / "etc")}
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["sh", HERE / "deploy/asterisk/entrypoint.sh"], env=secrets | folders | path | environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    conf = tmp_path / "etc/asterisk.conf"
+    return conf.read_text() if ran.returncode == 0 else "", ran.stderr
+
+
+def test_the_exchange_names_calls_as_the_service_takes_them(tmp_path: Path) -> None:
+    """A call's id begins with the name of its machine, which may be long; one chosen by hand is told of."""
+    for environment in ({}, {"NODE_NAME": "exchange-2"}):
+        conf, complaint = filled(tmp_path, **environment)
+        (name,) = re.findall(r"^systemname = (\S+)", conf, re.MULTILINE)
+        call = f"{name}-1772416800.1234567"
+        assert not complaint and _CALL_ID.fullmatch(call), call
+    for bad in ("a+b", "x" * 41):
+        assert "NODE_NAME" in filled(tmp_path, NODE_NAME=bad)[1]
 
 
 def test_what_must_be_set_has_no_default() -> None:
