@@ -86,8 +86,8 @@ async def fake_exchange() -> AsyncIterator[FakeExchange]:
 
 @asynccontextmanager
 async def link(port: int, *, secret: str = "s3cret", **settings: float | tuple[float, float]) -> AsyncIterator[Ami]:
-    """A link in a hurry, started."""
-    hurried = {"limit_seconds": 1.0, "ping_seconds": 0.1, "retry_seconds": (0.02, 0.1)} | settings
+    """A link in a hurry, started; it waits for an answer as long as a busy machine may need."""
+    hurried = {"limit_seconds": 10.0, "ping_seconds": 0.1, "retry_seconds": (0.02, 0.1)} | settings
     ami = Ami(Exchange("127.0.0.1", port, "hotline", secret), **hurried)  # type: ignore[arg-type]
     await ami.start()
     yield ami

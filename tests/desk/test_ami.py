@@ -69,7 +69,7 @@ async def test_a_list_comes_whole(exchange: FakeExchange) -> None:
 async def test_refused_late_and_away_are_told_apart(exchange: FakeExchange) -> None:
     exchange.answers["QueueAdd"] = lambda action: packet(Response="Error", Message="Unable to add interface")
     exchange.silent.add("QueueRemove")
-    async with link(exchange.port, limit_seconds=0.2) as ami:
+    async with link(exchange.port, limit_seconds=1.0) as ami:
         with pytest.raises(NotConnected):
             await ami.action("QueueAdd", Queue="x")
         await connected(ami)
@@ -170,7 +170,7 @@ async def test_whoever_is_not_an_exchange_is_left(exchange: FakeExchange, greeti
 
 async def test_quiet_is_not_death(exchange: FakeExchange) -> None:
     """The library's own reader dies after its time limit without a word from the other side."""
-    async with link(exchange.port, limit_seconds=0.2, ping_seconds=1.5) as ami:
+    async with link(exchange.port, limit_seconds=2.0, ping_seconds=2.5) as ami:
         await connected(ami)
         await exchange.until("Ping", 2)
         assert exchange.connections == 1
