@@ -14,7 +14,7 @@ from typing import Any, Literal
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from desk.ami import ActionRefused, Ami, AmiEvent, AmiFault, Connected, Disconnected, Happening, Missed
+from desk.ami import ActionRefused, Ami, AmiEvent, AmiFault, Connected, Disconnected, Happening, Missed, NotConnected
 from desk.picture import (
     PREFIX,
     SIGNED_OUT,
@@ -154,16 +154,17 @@ class Board:
         """An agent takes calls of these queues, and of no others; `telephone` is `PJSIP/<agent>` by default."""
         telephone = telephone or f"PJSIP/{agent}"
         _refuse_unfit(agent, telephone, *queues)
+        mine = {member.queue: member for member in self._members(agent)}
         for queue in queues:
-            member = self._member(queue, agent)
+            member = mine.get(queue)
             if member is None:
                 fields = {"Interface": telephone, "MemberName": agent, "StateInterface": telephone}
                 with contextlib.suppress(ActionRefused):  # a member already
                     await self._ami.action("QueueAdd", Queue=PREFIX + queue, **fields)
             elif member.paused:
                 await self._set_pause(member, False, "")
-        for member in self._members(agent):
-            if member.queue not in queues:
+        for queue, member in mine.items():
+            if queue not in queues:
                 await self._sign_out(member)
 
     async def log_out(self, agent: str) -> None:
@@ -196,10 +197,10 @@ class Board:
         await self._ami.action("QueuePause", Paused="true" if paused else "false", **fields)
 
     def _members(self, agent: str) -> list[Member]:
+        """Raises `NotConnected` while nobody can tell: an agent who asks must not believe that it was done."""
+        if not self.synced:
+            raise NotConnected("the telephone exchange is away")
         return [member for member in self._picture.members.values() if member.agent == agent]
-
-    def _member(self, queue: str, agent: str) -> Member | None:
-        return self._picture.members.get((queue, agent))
 
     # keeping up
 

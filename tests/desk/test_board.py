@@ -236,8 +236,10 @@ async def test_without_an_exchange_it_stands_empty_and_says_so(sqlite_engine: As
     await board.start()
     assert (board.exchange, board.queues, board.agents, board.waiting) == ("none", {}, {}, [])
     assert board.outlook("general") == ("unavailable", {})
-    with pytest.raises(NotConnected):
-        await board.log_in("agent1", ["loan"])
+    for ask in (board.log_in("agent1", ["loan"]), board.log_out("agent1"), board.pause("agent1", "lunch"),
+                board.unpause("agent1")):  # fmt: skip
+        with pytest.raises(NotConnected):  # and not "done", while their telephone rings on
+            await ask
     await board.stop()
 
 
