@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from fund.privacy import Unreadable
 from fund.statements import NO_DATABASE
@@ -79,7 +79,8 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
 
 
 async def _received(text: TextService, names: list[str], to: str | None) -> list[Received]:
-    """The newest texts that reached the sandbox, of one number or of all."""
+    """The texts that reached the sandbox last, of one number or of all; the newest first, as they arrived."""
+    at = func.coalesce(message.c.sent_at, message.c.created_at)
     wanted = select(message.c.body, message.c.sent_at, message.c.created_at, message.c.status).where(
         message.c.provider.in_(names), message.c.status.in_(("sent", "delivered"))
     )
@@ -89,7 +90,7 @@ async def _received(text: TextService, names: list[str], to: str | None) -> list
         except Refused:
             return []
     async with text.store.read() as connection:
-        rows = (await connection.execute(wanted.order_by(message.c.created_at.desc()).limit(MOST))).all()
+        rows = (await connection.execute(wanted.order_by(at.desc(), message.c.id.desc()).limit(MOST))).all()
     shown = []
     for row in rows:
         try:
@@ -97,6 +98,6 @@ async def _received(text: TextService, names: list[str], to: str | None) -> list
         except Unreadable:
             continue
         signature = f"【{body['signature']}】" if body["signature"] else ""
-        at = row.sent_at or row.created_at
-        shown.append(Received(to=body["to"], text=signature + body["text"], at=at, status=row.status))
+        arrived = row.sent_at or row.created_at
+        shown.append(Received(to=body["to"], text=signature + body["text"], at=arrived, status=row.status))
     return shown

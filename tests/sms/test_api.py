@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -284,6 +284,16 @@ async def test_a_client_sees_the_callbacks_it_did_not_take(api: Caller) -> None:
     assert (await api.post("/v1/dead-letters/others/release"))[0] == 404
     assert (await api.post("/v1/dead-letters/theirs/drop"))[0] == 202
     assert (await api.get("/v1/dead-letters"))[1]["callbacks"] == []
+
+
+async def test_what_arrived_last_is_first_however_early_it_was_asked_for(api: Caller) -> None:
+    soon = (api.text.outbox.clock() + timedelta(seconds=1)).isoformat()
+    text = {"to": PHONE, "template": "policy_notice"}
+    for news, when in (("先约的", {"not_before": soon}), ("马上的", {})):
+        assert (await api.post("/v1/messages", {**text, "params": {"news": news}, **when}))[0] == 202
+    while len(shown := (await api.get(f"/sandbox/messages?to={PHONE}"))[1]) < 2:
+        await asyncio.sleep(0.05)
+    assert ["先约的" in each["text"] for each in shown] == [True, False] and shown[0]["at"] > shown[1]["at"]
 
 
 async def test_the_sandbox_takes_texts_and_refuses_nonsense(api: Caller) -> None:
