@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 import structlog
@@ -201,13 +202,13 @@ class Outbound:
         claimed = await self._call_backs.claimed()
         engaged = {each.number_digest for each in claimed}
         asked = [each for each in claimed if each.purpose == "callback"]
-        talking = self._carrier.with_people
+        talking, share = self._carrier.with_people, cache(self._carrier.share)
         expected = [self._carrier.staffed(each.queue) for each in asked if not talking(call_id(each))]
         for request in await self._call_backs.due(now, 500):
             if request.number_digest in engaged:
                 continue  # this call, or another to the same telephone, is followed up first
             queue = self._carrier.staffed(request.queue)
-            free = self._carrier.free(queue) - expected.count(queue)
+            free = self._carrier.free(queue) - sum(share(queue, each) for each in expected)
             calendar = self._calendar() if request.purpose == "callback" else None
             opens_at, closed = callable_at(self._hours, calendar, queue, now), timedelta()
             if now - request.asked_at > self._rules.longest_wait:

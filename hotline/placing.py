@@ -62,6 +62,9 @@ class Carrier(Protocol):
     def free(self, queue: str) -> int:
         """How many more can be put through to them."""
 
+    def share(self, one: str, other: str) -> bool:
+        """Whether somebody serves both queues, and so can take a call of one of them only."""
+
     def with_people(self, call: str) -> bool:
         """Whether this one is already talking with them."""
 

@@ -101,6 +101,9 @@ class ByExchange:
         there = self._board.queues.get(queue)
         return there.agents_free - there.waiting if there else 0
 
+    def share(self, one: str, other: str) -> bool:
+        return one == other or any({one, other} <= agent.queues for agent in self._board.agents.values())
+
     def with_people(self, call: str) -> bool:
         visit = self._board.visit(call + FAR if self.agents_first else call)  # the far end waits in the queue
         return visit is not None and not visit.waits

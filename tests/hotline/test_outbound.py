@@ -225,6 +225,26 @@ async def test_a_number_is_called_so_often_a_day(engine: AsyncEngine, clock: Clo
         assert len([each for each in await here.call_backs.due(clock.now) if not each.tries]) == 1
 
 
+async def test_one_agent_of_two_queues_is_expected_by_one_of_them(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy
+) -> None:
+    async with town(engine, clock, privacy) as here:
+        here.asterisk.members = [
+            {"Queue": f"hotline-{queue}", "Name": name, "Membership": "static", "Status": "1"}
+            for queue, name in (("loan", "agent1"), ("general", "agent1"), ("deposit", "agent2"))
+        ]
+        here.asterisk.exchange.reset()
+        await until(here.board, lambda: "agent2" in here.board.agents)
+        ids = []
+        for number, queue in ((PHONE, "loan"), (OTHER, "general"), ("13900000003", "deposit")):
+            ids.append((await here.call_backs.ask(number, queue=queue)).request.id)
+            clock.ahead(seconds=1)
+        for _ in range(3):
+            await here.outbound.tick()
+        await here.dialled(2)
+        assert here.originated == [f"out-callback-{ids[0]}-1", f"out-callback-{ids[2]}-1"]
+
+
 async def test_an_agent_who_talks_is_not_expected_any_more(engine: AsyncEngine, clock: Clock, privacy: Privacy) -> None:
     """Agents are rung first: they wait on the far end of the call, and the second of two is free for the next."""
     async with town(engine, clock, privacy, agents_first=True, most_calls=2) as here:
