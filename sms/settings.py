@@ -5,7 +5,7 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from fund.setting_faults import Finding, LocalTime, Wrong, explained
 from sms.errors import Refused
@@ -23,6 +23,47 @@ ReminderKind = Literal[
     "interest",  # the year's interest, from 1 July
 ]
 Weight = Annotated[int, Field(gt=0)]
+GivenProviders = dict[str, dict[str, Any]]  # name -> settings as they are written
+
+
+def _kinds(providers: GivenProviders) -> list[tuple[str, str, dict[str, Any]]]:
+    """(name, kind, settings of that kind)."""
+    return [
+        (name, str(given.get("kind", name)), {key: value for key, value in given.items() if key != "kind"})
+        for name, given in providers.items()
+    ]
+
+
+def _providers(given: GivenProviders) -> GivenProviders:
+    faults: list[Finding] = [] if given else [("", "至少要有一个", "at least one is needed")]
+    for name, kind, settings in _kinds(given):
+        if kind not in PROVIDERS:
+            zh = f"没有服务商 {kind}，有 {'、'.join(PROVIDERS)}"
+            faults.append((name, zh, f"no provider {kind!r}; there are {', '.join(PROVIDERS)}"))
+            continue
+        try:
+            PROVIDERS[kind].Settings(**settings)
+        except ValidationError as fault:  # the values may be secret: only places and reasons are told
+            found = fault.errors(include_input=False)
+            faults += [(".".join([name, *map(str, each["loc"])]), *explained(each)) for each in found]
+    if faults:
+        raise Wrong(*faults)
+    return given
+
+
+def _countries(codes: frozenset[str]) -> frozenset[str]:
+    if not all(re.fullmatch(r"[1-9]\d{0,6}", code) for code in codes):
+        raise Wrong(("", '应是不带 + 的国家代码，如 ["852"]', 'country codes without a +, such as ["852"]'))
+    return codes
+
+
+def _mobiles(numbers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    try:
+        for number in numbers:
+            recipient(number)
+    except Refused:
+        raise Wrong(("", "里面有的不是手机号码", "one of them is no mobile number")) from None
+    return numbers
 
 
 class Route(BaseModel):
@@ -62,7 +103,9 @@ class CodeSettings(BaseModel):
     purposes: frozenset[str] = frozenset(
         {"sign_up", "bind_phone", "reset_pin", "login", "change_phone", "withdraw", "confirm"}
     )
-    test_numbers: dict[str, SecretStr] = Field({}, description="numbers whose code is fixed and never sent")
+    test_numbers: Annotated[dict[str, SecretStr], AfterValidator(_mobiles)] = Field(
+        {}, description="numbers whose code is fixed and never sent"
+    )
 
 
 class TextSettings(BaseModel):
@@ -70,7 +113,7 @@ class TextSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    providers: dict[str, dict[str, Any]] = Field(
+    providers: Annotated[GivenProviders, AfterValidator(_providers)] = Field(
         {"sandbox": {}}, description="name -> settings; `kind` if not the name"
     )
     routes: list[Route] = Field([], description="empty: every provider, in order")
@@ -78,7 +121,9 @@ class TextSettings(BaseModel):
     keywords: Path | None = Field(None, description="the words people text; unset: sms.yaml beside the menus")
     day_starts: LocalTime = Field(time(8), description="service notices go out between these, local time; see `day`")
     day_ends: LocalTime = time(21)
-    abroad: frozenset[str] = Field(frozenset(), description="country codes that may be texted besides 86")
+    abroad: Annotated[frozenset[str], AfterValidator(_countries)] = Field(
+        frozenset(), description="country codes that may be texted besides 86"
+    )
     second_way_seconds: float = Field(9, ge=1, description="a code with no answer goes another way after so long")
     lease_seconds: float = Field(60, gt=0, description="a text on the wire for longer belongs to a dead process")
     unknown_hours: float = Field(1, gt=0, description="how long an unknown outcome waits for a receipt before a person")
@@ -94,17 +139,13 @@ class TextSettings(BaseModel):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        faults = [*self._provider_faults(), *self._route_faults(), *self._number_faults()]
-        slowest = (
-            0.0 if faults else max((each.timeout_seconds for _, each in self.provider_settings().values()), default=0)
-        )
+        faults = self._route_faults()
+        slowest = max(each.timeout_seconds for _, each in self.provider_settings().values())
         if self.lease_seconds <= slowest:
             zh = f"要大于最长的 timeout_seconds（{slowest:g}）"
             faults.append(("lease_seconds", zh, f"must be more than the longest timeout_seconds ({slowest:g})"))
         if self.day_starts >= self.day_ends:
             faults.append(("day_starts", "要早于 day_ends", "must be before day_ends"))
-        if not self.providers:
-            faults.append(("providers", "至少要有一个", "at least one is needed"))
         if faults:
             raise Wrong(*faults)
         return self
@@ -118,38 +159,7 @@ class TextSettings(BaseModel):
 
     def provider_settings(self) -> dict[str, tuple[str, ProviderSettings]]:
         """name -> (kind, checked settings)."""
-        return {name: (kind, PROVIDERS[kind].Settings(**given)) for name, kind, given in self._given()}
-
-    def _given(self) -> list[tuple[str, str, dict[str, Any]]]:
-        return [
-            (name, str(given.get("kind", name)), {key: value for key, value in given.items() if key != "kind"})
-            for name, given in self.providers.items()
-        ]
-
-    def _provider_faults(self) -> list[Finding]:
-        faults: list[Finding] = []
-        for name, kind, given in self._given():
-            if kind not in PROVIDERS:
-                zh = f"没有服务商 {kind}，有 {'、'.join(PROVIDERS)}"
-                faults.append((f"providers.{name}", zh, f"no provider {kind!r}; there are {', '.join(PROVIDERS)}"))
-                continue
-            try:
-                PROVIDERS[kind].Settings(**given)
-            except ValidationError as fault:  # the values may be secret: only places and reasons are told
-                found = fault.errors(include_input=False)
-                faults += [(".".join(["providers", name, *map(str, each["loc"])]), *explained(each)) for each in found]
-        return faults
-
-    def _number_faults(self) -> list[Finding]:
-        faults: list[Finding] = []
-        for raw in self.codes.test_numbers:
-            try:
-                recipient(raw)
-            except Refused:
-                faults.append(("codes.test_numbers", "里面有的不是手机号码", "one of them is no mobile number"))
-        if not all(re.fullmatch(r"[1-9]\d{0,6}", code) for code in self.abroad):
-            faults.append(("abroad", '应是不带 + 的国家代码，如 ["852"]', 'country codes without a +, such as ["852"]'))
-        return faults
+        return {name: (kind, PROVIDERS[kind].Settings(**given)) for name, kind, given in _kinds(self.providers)}
 
     def _route_faults(self) -> list[Finding]:
         return [

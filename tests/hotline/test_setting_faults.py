@@ -78,6 +78,17 @@ def test_a_fault_is_told_in_the_language_that_is_set(
         assert line.startswith("HOTLINE_") and "Value error" not in line and SECRET not in line
 
 
+def test_a_providers_faults_are_told_beside_all_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = {"SMS__PROVIDERS": '{"tencent": {"secret_id": "a", "app_id": "1400000000"}}', "SMS__ABROAD": '["+852"]'}
+    lines = told(monkeypatch, tmp_path, "zh", given | {"SMS__CODES__MINUTES": "0", "SMS__DAY_STARTS": "25:00"})
+    assert [line.partition(":")[0] for line in lines] == [
+        "HOTLINE_SMS__PROVIDERS__TENCENT__SECRET_KEY",
+        "HOTLINE_SMS__DAY_STARTS",
+        "HOTLINE_SMS__ABROAD",
+        "HOTLINE_SMS__CODES__MINUTES",
+    ]
+
+
 def test_all_at_once_and_in_chinese_when_the_language_is_wrong_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
