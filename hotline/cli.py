@@ -30,11 +30,12 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         from sqlalchemy.exc import DBAPIError
 
+        from hotline.demo import NoDemo
         from hotline.migrations import TooNew
 
         try:
             return super().invoke(ctx)
-        except TooNew as fault:
+        except (TooNew, NoDemo) as fault:
             raise click.ClickException(str(fault)) from None
         except BrokenPipeError:  # nobody reads any more, as after `| head`: click ends without a word
             raise

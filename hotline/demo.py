@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fund import demo
 from fund.clock import china_now
 from fund.demo import DemoPerson
+from fund.ledger import Ledger, LedgerAway
 from fund.pins import LIGHT, Pins
 from fund.privacy import Privacy
 from hotline.database import open_database
@@ -22,9 +23,21 @@ from sms.store import Store
 KEY_NAME = "demo"
 
 
+class NoDemo(Exception):
+    """The ledger is somebody's own: PINs that everybody knows, and a key that may do all, do not belong beside it."""
+
+    def __init__(self) -> None:
+        super().__init__("HOTLINE_FUND_URL 所指的不是演示账本（或没有响应）：演示用的密码和密钥不会写到它旁边")
+
+
 async def prepare(settings: Settings, engine: AsyncEngine, privacy: Privacy) -> list[DemoPerson]:
-    """Make what is missing of the demo; the people worth trying. The ledger is only made when none is configured."""
+    """Make what is missing of the demo; the people worth trying. The ledger is only made when none is configured.
+
+    Raises `NoDemo`.
+    """
     today = await _ledger(settings)
+    if settings.fund_url and not await _made_up(settings, demo.people(today)[0]):
+        raise NoDemo
     await Pins(engine, privacy, cost=LIGHT).seed(demo.pins(), china_now())
     await _api_key(settings, engine, privacy)
     return demo.people(today)
@@ -71,6 +84,20 @@ async def _ledger(settings: Settings) -> date:
         await engine.dispose()
         made.write_text(today.isoformat())
     return datetime.fromisoformat(made.read_text()).date()
+
+
+async def _made_up(settings: Settings, person: DemoPerson) -> bool:
+    """Whether the configured ledger is the demo's as well."""
+    engine = open_database(settings.ledger_url, read_only=True)
+    ledger = Ledger(engine, settings.ledger_limit_seconds)
+    try:
+        found = await ledger.by_number("employee", person.account)
+    except LedgerAway:
+        return False
+    finally:
+        await ledger.close()
+        await engine.dispose()
+    return found is not None and found.name == person.name
 
 
 async def _api_key(settings: Settings, engine: AsyncEngine, privacy: Privacy) -> None:

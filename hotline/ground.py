@@ -38,7 +38,7 @@ class Ground:
 
 
 async def open_ground(stack: AsyncExitStack, settings: Settings, *, with_demo: bool) -> Ground:
-    """Our database, migrated, and the ledger; `stack` closes both. Raises `NoDatabase`, `TooNew`."""
+    """Our database, migrated, and the ledger; `stack` closes both. Raises `NoDatabase`, `TooNew`, `NoDemo`."""
     privacy = settings.privacy()
     engine = open_database(settings.own_database_url)
     stack.push_async_callback(engine.dispose)

@@ -210,13 +210,13 @@ def test_serve_names_what_it_cannot_start_with(home: Path, environment: dict[str
         ("check", "HOTLINE_DATABASE_URL", "postgresql+asyncpg://u:s3cret@127.0.0.1:port/x", "地址写法不对"),
         ("versions", "HOTLINE_DATABASE_URL", f"sqlite+aiosqlite:///{HERE / 'README.md'}", "not a database"),
         ("versions", "HOTLINE_HOME", "/dev/null/nowhere", "/dev/null/nowhere"),
-        ("check", "HOTLINE_PROMPTS", "/nowhere", "/nowhere/voice.yaml"),
+        ("prompts list", "HOTLINE_PROMPTS", "/nowhere", "/nowhere/voice.yaml"),
     ],
 )
 def test_any_command_says_in_a_line_what_it_cannot_work_with(
     home: Path, command: str, name: str, value: str, told: str
 ) -> None:
-    done = hotline(home, command, **{name: value})
+    done = hotline(home, *command.split(), **{name: value})
     assert done.returncode == 1 and told in done.stderr and len(done.stderr.splitlines()) == 1
     assert "s3cret" not in done.stderr
 
@@ -230,6 +230,24 @@ def test_a_database_that_a_newer_version_was_at_is_left_alone(tmp_path: Path, co
     done = hotline(tmp_path, *command, HOTLINE_PORT="0", HOTLINE_AGI_PORT="0")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "9999" in done.stderr and "请运行那个版本" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("serve", "--demo"), ("demo",)])
+def test_the_demos_pins_and_key_are_not_put_beside_a_ledger_of_ones_own(
+    home: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    hotline(home, "demo")
+    with closing(sqlite3.connect(home / "ledger.db")) as made, closing(sqlite3.connect(tmp_path / "own.db")) as own:
+        made.backup(own)
+        names = own.execute("UPDATE demo_employee SET name = '王' || substr(name, 2)").rowcount
+        own.commit()
+    assert names
+    environment = {"HOTLINE_PORT": "0", "HOTLINE_AGI_PORT": "0", "HOTLINE_HOME": str(tmp_path / "home")}
+    done = hotline(home, *command, **environment, HOTLINE_FUND_URL=f"sqlite+aiosqlite:///{tmp_path / 'own.db'}")
+    assert done.returncode == 1 and "不是演示账本" in done.stderr and done.stderr.count("\n") == 1
+    with closing(sqlite3.connect(tmp_path / "home" / "hotline.db")) as database:
+        for table in ("pins", "api_key"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
 def test_settings_that_notepad_saved_in_another_encoding(home: Path, tmp_path: Path) -> None:
