@@ -159,7 +159,7 @@ def anew(picture: Picture, rows: Iterable[AmiEvent], calls: frozenset[str], at: 
         seen = visits.get(call, ())
         if not (seen and seen[-1].waits and seen[-1].queue == _queue(fields)):
             since = at - timedelta(seconds=_whole(fields, "Wait"))
-            visits[call] = (*seen, Visit(call, _queue(fields), since))
+            visits[call] = (*_over(seen, at), Visit(call, _queue(fields), since))
     talking = {visits[-1].agent: call for call, visits in visits.items() if visits[-1].agent and not visits[-1].left_at}
     fresh = replace(picture, known=known, members={}, ringing={}, talking=talking, visits=visits)
     for row in rows:
@@ -202,7 +202,12 @@ def _joined(picture: Picture, call: str, queue: str, at: datetime) -> Picture:
             return _with_visits(picture, call, (*seen[:-1], replace(last, left_at=None, how="")))
         seen = (*seen[:-1], replace(last, how="moved"))
     estimate = picture.queue(queue).expected_wait_seconds
-    return _with_visits(picture, call, (*seen, Visit(call, queue, at, estimate)))
+    return _with_visits(picture, call, (*_over(seen, at), Visit(call, queue, at, estimate)))
+
+
+def _over(visits: tuple[Visit, ...], at: datetime) -> tuple[Visit, ...]:
+    """Whoever waits anew has ended what was before, though nobody saw how."""
+    return tuple(visit if visit.left_at else replace(visit, left_at=at, how="unknown") for visit in visits)
 
 
 def _ended(picture: Picture, call: str, at: datetime, how: str) -> Picture:

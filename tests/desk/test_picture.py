@@ -223,6 +223,16 @@ def test_anew_keeps_what_goes_on_and_ends_what_does_not() -> None:
     assert set(without_ended(picture, "gone", "answered", "waits").visits) == {"waits", "talks"}
 
 
+def test_who_waits_again_talks_no_more() -> None:
+    """The end of the talk came while the link was away."""
+    before = played(member("agent1"), joins("c1"), *answers("agent1", "c1", second=5))
+    picture = anew(before, account(("c1", "loan", 10)), frozenset({"c1"}), at(100))
+    assert [(visit.agent, visit.how) for visit in picture.visits["c1"]] == [("agent1", "unknown"), ("", "")]
+    assert picture.agents["agent1"].state == "free"
+    again = played(joins("c1", second=100), before=before)
+    assert [(visit.agent, visit.how) for visit in again.visits["c1"]] == [("agent1", "unknown"), ("", "")]
+
+
 def test_events_that_were_under_way_while_we_asked_change_nothing() -> None:
     picture = anew(Picture(), account(("c1", "loan", 40)), frozenset({"c1"}), at(100))
     assert after(picture, joins("c1", second=60), BEGIN).waiting() == picture.waiting()
@@ -252,12 +262,14 @@ def test_any_events_leave_a_whole_picture(events: list[AmiEvent], there: list[st
         now = after(picture, each, BEGIN)
         assert picture == before
         assert {visit.call_id for visit in changed(picture, now)} <= {each.fields.get("Uniqueid")}
+        assert all(visit.left_at for visits in now.visits.values() for visit in visits[:-1]), "one at a time"
         picture = now
     for queue in picture.known:
         now_there = picture.queue(queue)
         assert 0 <= now_there.agents_free <= now_there.agents_logged_in <= len(AGENTS)
     fresh = anew(picture, account(*((call, "loan", 5) for call in there)), frozenset(there), at(2000))
     assert {visit.call_id for visit in fresh.waiting()} == set(there)
+    assert all(visit.left_at for visits in fresh.visits.values() for visit in visits[:-1])
     assert all(visit.left_at for call, visits in fresh.visits.items() if call not in there for visit in visits)
 
 
