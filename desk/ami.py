@@ -102,7 +102,7 @@ class Originated:
 
     reached: bool
     call_id: str
-    reason: str  # answered, no_answer, busy, congested, failed
+    reason: str  # answered, no_answer, busy, congested, failed; refused: it was not dialled
 
 
 _REASONS = {"1": "no_answer", "3": "no_answer", "4": "answered", "5": "busy", "8": "congested"}
@@ -284,7 +284,7 @@ class Ami:
         except TimeoutError:
             raise NoAnswer(name) from None
         except OSError:
-            raise NotConnected("the link broke") from None
+            raise NoAnswer("the link broke") from None
         finally:
             self._waiting.pop(number, None)
             self._rows.pop(number, None)
@@ -341,7 +341,7 @@ class Ami:
             self._client.close()
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(NotConnected("the link broke"))
+                future.set_exception(NoAnswer("the link broke"))
         if was:
             self._tell(Disconnected())
 

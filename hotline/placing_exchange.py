@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from desk.ami import Ami, AmiEvent, AmiFault, Originated
+from desk.ami import ActionRefused, Ami, AmiEvent, AmiFault, NotConnected, Originated
 from desk.board import Board
 from desk.callbacks import Missed
 from desk.tables import queue_visits
@@ -130,7 +130,7 @@ class ByExchange:
         channel = AGENTS.format(queue=queue)
         began = await self._originate("callback", channel, call, AGENTS_CONTEXT, AGENT_SECONDS, variables)
         if began is not None and not began.reached:
-            self._missed.setdefault(call, "no_agent")
+            self._missed.setdefault(call, "failed" if began.reason == "refused" else "no_agent")
 
     async def _originate(
         self, purpose: str, channel: str, call: str, context: str, seconds: int, variables: Mapping[str, str]
@@ -146,6 +146,9 @@ class ByExchange:
                 variables=variables,
                 call_id=call,
             )
-        except (AmiFault, ValueError) as fault:  # whether it rings is for the exchange to say
+        except (NotConnected, ActionRefused, ValueError) as fault:  # nothing rang
+            log.warning("outgoing_call_refused", call=call, fault=type(fault).__name__)
+            return Originated(False, "", "refused")
+        except AmiFault as fault:  # whether it rings is for the exchange to say
             log.warning("outgoing_call_unsure", call=call, fault=type(fault).__name__)
             return None

@@ -302,6 +302,30 @@ async def test_why_it_was_not_picked_up_is_kept(
         await settled(here, id, outcome)
 
 
+@pytest.mark.parametrize("agents_first", [False, True])
+async def test_what_the_exchange_did_not_dial_is_no_try_of_theirs(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy, agents_first: bool
+) -> None:
+    async with town(engine, clock, privacy, agents_first=agents_first) as here:
+        here.asterisk.exchange.answers["Originate"] = lambda action: packet(
+            Response="Error", Message="Permission denied"
+        )
+        id = (await here.call_backs.ask(PHONE, queue="loan")).request.id
+        await here.outbound.tick()
+        await here.dialled()
+        await settled(here, id, "failed")
+        assert (await here.call_backs.find(id)).tries == 0  # type: ignore[union-attr]
+        here.asterisk.exchange.answers["Originate"] = lambda action: packet(Response="Success")
+        here.asterisk.exchange.silent.add("Originate")
+        clock.ahead(minutes=10)
+        await here.outbound.tick()
+        await here.dialled(2)
+        here.asterisk.exchange.reset()
+        await until(here.board, lambda: here.board.exchange == "connected")
+        await settled(here, id, "no_answer")
+        assert (await here.call_backs.find(id)).tries == 1, "it may have rung"  # type: ignore[union-attr]
+
+
 async def test_why_it_was_not_picked_up_is_forgotten_with_the_request(
     engine: AsyncEngine, clock: Clock, privacy: Privacy
 ) -> None:
