@@ -1,6 +1,5 @@
 """What is wrong with the settings, in an operator's words, in Chinese and in English. Values are never told."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import Annotated, Any
@@ -47,7 +46,6 @@ _BOUNDS: Mapping[str, tuple[str, str, str]] = {
     "greater_than": ("gt", "要大于", "must be more than"),
     "less_than": ("lt", "要小于", "must be less than"),
 }
-_NO_JSON = re.compile(r'error parsing value for field "(\w+)"')  # pydantic-settings, of what is not even JSON
 
 
 def told(wrong: ValueError, language: Language = "zh") -> list[str]:
@@ -57,8 +55,6 @@ def told(wrong: ValueError, language: Language = "zh") -> list[str]:
         # A default that waits for a setting is told with that setting already.
         causes = (error for error in errors if error["type"] != "default_factory_not_called")
         return [line for error in causes for line in _lines(error, language)]
-    if field := _NO_JSON.match(str(wrong)):
-        return [_line([field[1]], *_PLAIN["json_invalid"], language)]
     return [str(wrong)]
 
 

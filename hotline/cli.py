@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -108,7 +109,8 @@ def serve(demo: bool, only: str | None) -> None:
         raise click.ClickException(f"数据库打不开，请检查 HOTLINE_DATABASE_URL 和磁盘空间：{fault}") from None
     except OSError as fault:
         taken = f"（端口 {chosen.port} 或 {chosen.agi_port} 被占用？）" if fault.errno == errno.EADDRINUSE else ""
-        raise click.ClickException(f"{fault}{taken}") from None
+        unknown = "（请检查 HOTLINE_HOST 和 HOTLINE_AGI_HOST）" if isinstance(fault, socket.gaierror) else ""
+        raise click.ClickException(f"{fault}{taken}{unknown}") from None
 
 
 @main.command()

@@ -192,6 +192,7 @@ def test_serve_says_when_a_port_is_taken(home: Path) -> None:
         ({"HOTLINE_DATABASE_URL": "mysql://u:s3cret@127.0.0.1/x"}, "postgresql+asyncpg://"),
         ({"HOTLINE_FUND_URL": "oracle://u:s3cret@127.0.0.1/x"}, "HOTLINE_FUND_URL"),
         ({"HOTLINE_PROMPTS": "/nowhere"}, "/nowhere/"),
+        ({"HOTLINE_HOST": "nobody.invalid"}, "HOTLINE_HOST"),
         ({"HOTLINE_HOME": "/dev/null/nowhere"}, "/dev/null/nowhere"),
     ],
 )
