@@ -101,7 +101,7 @@ class ScriptLine:
     name = "test"
 
     def __init__(self, test: FlowTest) -> None:
-        self._steps = list(enumerate(test.steps))
+        self._test, self._steps = test, list(enumerate(test.steps))
         self._keypad = Keypad()
         self._heard = ""
         self._queue = ""
@@ -192,6 +192,10 @@ class ScriptLine:
     async def transfer(self, says: Sequence[Say], to: Transfer) -> str | None:
         await self.play(says)
         self._queue = to.queue
+        if to.for_good:
+            number = self._steps[0][0] if self._steps else len(self._test.steps) - 1
+            self._fault(number, "程序出错，通话转给了人工", "a fault of the program: the call went to people")
+            return None
         while self._steps and (self._steps[0][1].hear or self._steps[0][1].not_hear):
             self._compare(*self._steps.pop(0))
         if [step.transferred for _, step in self._steps[:1]] == [to.queue] and len(self._steps) > 1:

@@ -66,3 +66,12 @@ async def test_as_written(steps: list[dict[str, Any]], queues: dict[str, str]) -
 )
 async def test_not_as_written(steps: list[dict[str, Any]], queues: dict[str, str], words: str) -> None:
     assert words in (await faults(steps, **queues))[0]
+
+
+async def test_a_fault_of_the_program_is_no_way_to_people() -> None:
+    test = {"name": "样例", "steps": [{"silence": True}, {"transferred": "general"}]}
+    raw = yaml.safe_dump(DEFAULTS | {"nodes": NODES, "tests": [test]}, allow_unicode=True).encode()
+    loaded = load({"main.yaml": raw}, {name: words for name, words in PHRASES.items() if name != "silence"})
+    assert loaded.flow
+    _, found = await rehearse(loaded.flow, loaded.sources, world)
+    assert ["程序出错" in fault.zh for fault in found] == [True]
