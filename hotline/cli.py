@@ -80,6 +80,7 @@ def serve(demo: bool, only: str | None) -> None:
     from hotline.ground import NoDatabase
     from hotline.logs import configure
     from hotline.server import Hotline, serve_until_told
+    from ivr.phrases import BadPhrases
     from ivr.versions import NoFlow
     from sms.wording import BadWording
 
@@ -103,6 +104,8 @@ def serve(demo: bool, only: str | None) -> None:
         uvloop.run(serve_until_told(chosen, with_demo=demo, only=only or "", ready=ready))
     except NoFlow as faults:
         raise click.ClickException(f"flows/ 有错误，无法启动：\n{faults}") from None
+    except BadPhrases as faults:
+        raise click.ClickException(f"prompts/voice.yaml 有错误，无法启动：\n{faults}") from None
     except BadWording as faults:
         raise click.ClickException(f"短信模板或关键词有错误，无法启动：\n{faults}") from None
     except NoDatabase as fault:

@@ -23,6 +23,7 @@ from ivr.difference import differences
 from ivr.flow import Flow
 from ivr.layout import MenuCost, menu_costs
 from ivr.loader import Files, Loaded, load, read_folder, read_phrases, unreadable
+from ivr.phrases import BadPhrases
 from ivr.prompts import Prompts
 from ivr.recordings import Recordings
 from ivr.rehearsal import rehearse
@@ -58,7 +59,11 @@ def _unread(folder: Path) -> list[Fault]:
 def load_files(settings: Settings, files: Files, folder: str = "flows") -> Loaded:
     """Flows as the service loads them: with its phrases and the text templates there are."""
     texts, faults = _text_names(settings)
-    loaded = load(files, read_phrases(settings.prompts / "voice.yaml"), folder=folder, texts=texts)
+    try:
+        phrases = read_phrases(settings.prompts / "voice.yaml")
+    except BadPhrases as bad:
+        return Loaded(None, [*bad.faults, *faults])
+    loaded = load(files, phrases, folder=folder, texts=texts)
     return loaded if not faults else Loaded(None, [*loaded.faults, *faults], loaded.sources)
 
 

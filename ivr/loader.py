@@ -22,6 +22,7 @@ from fund.yaml_source import Fault, Source, parse
 from ivr.check import check
 from ivr.flow import HOME_FILE, Fact, FactsFile, Flow, FlowFile, Queue, QueuesFile
 from ivr.nodes import KINDS, LongestCall, Option, Patience
+from ivr.phrases import BadPhrases, phrase_faults
 from ivr.speech import Unspeakable, speak
 from ivr.words import explain
 
@@ -75,10 +76,10 @@ def flow_paths(folder: Path) -> list[Path]:
 
 
 def read_phrases(path: Path) -> dict[str, dict[str, str]]:
-    """The system's own phrases, `prompts/voice.yaml`. Raises `ValueError` with every fault: nothing runs without."""
+    """The system's own phrases, `prompts/voice.yaml`. Raises `BadPhrases` with every fault: nothing runs without."""
     source = parse(path.read_bytes(), str(path))
-    if source.faults:
-        raise ValueError("\n".join(fault.tell() for fault in source.faults))
+    if faults := [*source.faults] or [*phrase_faults(source)]:
+        raise BadPhrases(faults)
     return {name: dict(words) for name, words in source.data.items()}
 
 
