@@ -26,17 +26,18 @@ def settings() -> Settings:
 
 
 class Commands(click.Group):
-    """Says in one line, without the driver's twenty, that a database does not answer, or a folder cannot be used."""
+    """Says in a line, without the driver's twenty, that a database does not answer, or a file cannot be used."""
 
     def invoke(self, ctx: click.Context) -> object:
         from sqlalchemy.exc import DBAPIError
 
         from hotline.demo import NoDemo
         from hotline.migrations import TooNew
+        from ivr.phrases import BadPhrases
 
         try:
             return super().invoke(ctx)
-        except (TooNew, NoDemo) as fault:
+        except (TooNew, NoDemo, BadPhrases) as fault:
             raise click.ClickException(str(fault)) from None
         except BrokenPipeError:  # nobody reads any more, as after `| head`: click ends without a word
             raise
@@ -105,7 +106,7 @@ def serve(demo: bool, only: str | None) -> None:
     except NoFlow as faults:
         raise click.ClickException(f"flows/ 有错误，无法启动：\n{faults}") from None
     except BadPhrases as faults:
-        raise click.ClickException(f"prompts/voice.yaml 有错误，无法启动：\n{faults}") from None
+        raise click.ClickException(f"prompts/ 有错误，无法启动：\n{faults}") from None
     except BadWording as faults:
         raise click.ClickException(f"短信模板或关键词有错误，无法启动：\n{faults}") from None
     except NoDatabase as fault:

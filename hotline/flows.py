@@ -42,9 +42,10 @@ def load_folder(settings: Settings, folder: Path | None) -> Loaded:
         en = "a file: give the folder of the flows" if folder.exists() else "there is no such folder"
         return Loaded(None, [Fault(str(folder), 1, zh, en)])
     try:
-        loaded = load_files(settings, read_folder(folder), str(folder))
+        files = read_folder(folder)
     except OSError as fault:
         return unreadable(fault)
+    loaded = load_files(settings, files, str(folder))
     loaded.faults[:0] = _unread(folder)
     return loaded
 

@@ -39,7 +39,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {**dict.fromkeys(_PLAIN.split(), ()), *
 
 
 class BadPhrases(ValueError):
-    """`prompts/voice.yaml` has faults: mend them, for each would fail a call at the moment it is said."""
+    """A file of `prompts/` has faults: mend them, for each would fail a call at the moment it is said."""
 
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("\n".join(fault.tell() for fault in faults))

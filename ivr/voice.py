@@ -22,10 +22,11 @@ from typing import Any, Protocol
 
 import espeakng_loader
 import numpy as np
-import yaml
 
+from fund.yaml_source import parse
 from ivr import audio
 from ivr.audio import Sound
+from ivr.phrases import BadPhrases
 from ivr.speech import Language
 
 
@@ -48,11 +49,21 @@ class Voice(Protocol):
 
 
 def pronunciations(path: Path) -> Mapping[str, str]:
-    """`prompts/pronounce.yaml`: word -> pinyin, one syllable a character. Raises `ValueError` naming every bad word."""
-    words = (yaml.safe_load(path.read_text("utf-8")) or {}).get("words") or {}
-    wrong = [word for word, pinyin in words.items() if not _is_pinyin(str(word), str(pinyin))]
-    if wrong:
-        raise ValueError(f"{path}: 拼音应是每字一个音节、带声调数字，如 huan2 kuan3：{'、'.join(map(str, wrong))}")
+    """`prompts/pronounce.yaml`: word -> pinyin, one syllable a character. Raises `BadPhrases` naming every bad word."""
+    source = parse(path.read_bytes(), str(path))
+    words = source.data.get("words") if isinstance(source.data, dict) else None
+    words = words if isinstance(words, dict) else {}
+    faults = [
+        source.fault(
+            ("words", word),
+            f"{word}：拼音应是每字一个音节、带声调数字，如 huan2 kuan3",
+            f"{word}: a syllable with the figure of its tone for each character, such as huan2 kuan3",
+        )
+        for word, pinyin in words.items()
+        if not _is_pinyin(str(word), str(pinyin))
+    ]
+    if faults := [*source.faults, *faults]:
+        raise BadPhrases(faults)
     return {str(word): str(pinyin) for word, pinyin in words.items()}
 
 

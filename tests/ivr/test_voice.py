@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ivr import audio
+from ivr.phrases import BadPhrases
 from ivr.speech import Language, fragments
 from ivr.voice import CommandVoice, EmbeddedVoice, VoiceFault, pronunciations, short_path
 
@@ -137,7 +138,11 @@ def test_identity_changes_with_what_is_heard() -> None:
 def test_a_wrong_pronunciation_is_named(tmp_path: Path) -> None:
     table = tmp_path / "pronounce.yaml"
     table.write_text("words:\n  还款: huan2\n  农行: nong2 hang2\n  重听: chong ting\n", "utf-8")
-    with pytest.raises(ValueError, match="还款、重听"):
+    with pytest.raises(BadPhrases) as bad:
+        pronunciations(table)
+    assert [(fault.line, fault.zh[:2]) for fault in bad.value.faults] == [(2, "还款"), (4, "重听")]
+    table.write_text("words: [1", "utf-8")
+    with pytest.raises(BadPhrases, match=r"pronounce.yaml:1: 括号没有成对"):
         pronunciations(table)
     table.write_text("words:\n", "utf-8")
     assert pronunciations(table) == {}
