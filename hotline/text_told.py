@@ -16,7 +16,7 @@ from sms.templates import Template, Templates
 
 _REFUSALS = {
     "no_such_key": ("没有这个密钥，或已经注销。", "no such key, or it has ended"),
-    "name_taken": ("这个名称已经用过，请换一个。", "the name was used before: take another"),
+    "name_taken": ("这个名称已有密钥，请换一个，或先注销。", "the name has a key: take another, or revoke that"),
     "bad_name": ("名称只能用文字、数字和 . - _，最多 64 个。", "a name is letters, digits and . - _, at most 64"),
     "reserved_name": ("这个名称是系统自用的，请换一个。", "the system itself uses this name: take another"),
     "bad_template": (

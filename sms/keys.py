@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from sms.callbacks import new_secret
 from sms.errors import Refused
@@ -73,6 +73,7 @@ class Keys:
         callback: str = "",
     ) -> str:
         """A new key, shown this once. `callback`: the address that is told what became of its texts (`sms.callbacks`).
+        A name whose key was revoked gets another: its holder is the same client, and its texts stay its own.
 
         Raises `Refused`: `unknown_scope: ...`, `unknown_channel`, `bad_name`, `reserved_name`, `bad_template`,
         `bad_address`, `name_taken`.
@@ -92,6 +93,8 @@ class Keys:
             "created_at": self.clock(),
         }
         async with self.store.write() as connection:
+            ended = delete(api_key).where(api_key.c.name == name, api_key.c.revoked_at.is_not(None))
+            await connection.execute(ended)
             taken = await connection.execute(select(api_key.c.id).where(api_key.c.name == name))
             if taken.first():
                 raise Refused("name_taken")

@@ -75,7 +75,7 @@ def test_a_key_works_until_it_is_revoked() -> None:
     assert (client.name, client.scopes, client.channel, client.rate) == ("hall", {"codes", "messages"}, "40", 7)
     listed = hotline("key", "list").stdout
     assert "hall" in listed and key.split("_")[1] in listed and key.split("_")[2] not in listed
-    assert "已经用过" in hotline("key", "add", "hall", "--scope", "codes", "--channel", "40").stderr
+    assert "已有密钥" in hotline("key", "add", "hall", "--scope", "codes", "--channel", "40").stderr
     assert hotline("key", "revoke", "hall").exit_code == 0
     assert within(lambda store: Keys(store).client(key)) is None
     assert hotline("key", "revoke", "hall").exit_code == 1 and "已注销" in hotline("key", "list").stdout

@@ -18,6 +18,7 @@ from hotline.api.app import add_text_routes
 from hotline.api.routes import Answer, Call, Door, Route, bind
 from hotline.text import TextService, open_text
 from sms.callbacks import TRIES
+from sms.errors import Refused
 from sms.keys import SCOPES
 from sms.messages import Message
 from sms.settings import TextSettings
@@ -208,6 +209,22 @@ async def test_scopes_and_revoking(api: Caller) -> None:
     assert await api.text.keys.revoke("kiosk") and not await api.text.keys.revoke("kiosk")
     api.text.keys._known.clear()
     assert (await api.get("/v1/messages/x"))[0] == 401
+
+
+async def test_a_client_whose_key_was_lost_gets_another(api: Caller) -> None:
+    body = {"to": PHONE, "template": "policy_notice", "params": {"news": "x"}, "key": "k1"}
+    lost = await api.text.keys.add("kiosk", ["messages"], "50")
+    api.headers = {"Authorization": f"Bearer {lost}"}
+    _, queued = await api.post("/v1/messages", body)
+    with pytest.raises(Refused, match="name_taken"):
+        await api.text.keys.add("kiosk", ["messages"], "50")
+    await api.text.keys.revoke("kiosk")
+    fresh = await api.text.keys.add("kiosk", ["messages"], "50")
+    assert (await api.get(f"/v1/messages/{queued['id']}"))[0] == 401
+    api.headers = {"Authorization": f"Bearer {fresh}"}
+    assert (await api.get(f"/v1/messages/{queued['id']}"))[0] == 200
+    _, again = await api.post("/v1/messages", body)
+    assert (again["id"], again["duplicate"]) == (queued["id"], True)
 
 
 async def test_another_clients_message_is_not_there(api: Caller) -> None:
