@@ -90,7 +90,7 @@ async def open_hotline(settings: Settings, *, with_demo: bool = False, only: str
             bind_staff(app, staff, Parts(desk, figures, contexts, recent, *spoken, topics, stops, queues, board))
 
         health.bind_health(app, engine, ground.ledger, voice.flows if voice else None)
-        add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies)
+        add_text_routes(app, text, more, settings.public_url, settings.trusted_proxies, ground.people)
         there = {resource.canonical for resource in app.router.resources()}
         pages.bind_start(app, {"/phone", "/sandbox", "/staff"} - there)
         port = await _listen(stack, app, settings)

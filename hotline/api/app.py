@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from fund.demo import DemoPerson
 from hotline.api import campaigns, dead_letters, events, messages, openapi, verifications
 from hotline.api.problems import Problem
 from hotline.api.routes import Door, Route, bind, dumps
@@ -47,13 +48,17 @@ def add_text_routes(
     more: Sequence[Route] = (),
     public_url: str = "",
     trusted_proxies: Sequence[str] = (),
+    people: Sequence[DemoPerson] = (),
 ) -> None:
-    """Put /v1, the providers' webhooks and the sandbox into `app`. `more`: other sides' operations under /v1."""
+    """Put /v1, the providers' webhooks and the sandbox with its `people` into `app`.
+
+    `more`: other sides' operations under /v1.
+    """
     routes = [*text_routes(text), *more]
     app.middlewares.append(_told_as_problems)
     bind(app, Door(text.keys), routes)
     bind_webhooks(app, text, public_url, trusted_proxies)
-    bind_sandbox(app, text)
+    bind_sandbox(app, text, people)
     described = dumps(openapi.document(routes, "1")).encode()
 
     async def describe(_: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """/sandbox: the demo text phone, while the sandbox provider is on. It needs no key: it shows demo numbers only."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import func, select
 
+from fund.demo import DemoPerson
 from fund.privacy import Unreadable
 from fund.statements import NO_DATABASE
 from hotline.api.problems import Problem, of
@@ -46,14 +48,18 @@ class TextedRequest(BaseModel):
 _LIST = TypeAdapter(list[Received])
 
 
-def bind_sandbox(app: web.Application, text: TextService) -> None:
-    """Put the demo phone into an application, if a sandbox provider is on."""
+def bind_sandbox(app: web.Application, text: TextService, people: Sequence[DemoPerson]) -> None:
+    """Put the demo phone into an application, if a sandbox provider is on; `people` have one."""
     names = [name for name, provider in text.providers.items() if isinstance(provider, Sandbox)]
     if not names:
         return
 
     async def page(_: web.Request) -> web.FileResponse:
         return web.FileResponse(PAGE)
+
+    async def who(_: web.Request) -> web.Response:
+        known = [{"name": each.name, "phone": each.phone, "bound": each.bound} for each in people]
+        return web.json_response({"people": known})
 
     async def messages(request: web.Request) -> web.Response:
         shown = await _received(text, names, request.query.get("to"))
@@ -74,6 +80,7 @@ def bind_sandbox(app: web.Application, text: TextService) -> None:
         return web.json_response({"status": "taken"}, status=202)
 
     app.router.add_get("/sandbox", page)
+    app.router.add_get("/sandbox/people", who)
     app.router.add_get("/sandbox/messages", messages)
     app.router.add_post("/sandbox/inbound", inbound)
 

@@ -1,6 +1,7 @@
 """The start page, and the browser phone: only in the demo unless it is asked for, since it calls as any number."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
@@ -33,6 +34,14 @@ async def test_the_text_side_alone_has_a_start_page_too(tmp_path: Path) -> None:
         status, start = await status_and_text(hotline.port, "/")
     assert status == 200 and 'href="/sandbox"' in start
     assert 'href="/phone"' not in start and 'href="/staff"' not in start
+
+
+async def test_the_text_side_alone_knows_who_has_a_demo_phone(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, home=tmp_path, port=0, agi_port=0)  # type: ignore[call-arg]
+    async with open_hotline(settings, only="sms", with_demo=True) as hotline:
+        _, people = await status_and_text(hotline.port, "/sandbox/people")
+    first = json.loads(people)["people"][0]
+    assert first == {"name": "张示例", "phone": "13900000001", "bound": True}, "and no PIN"
 
 
 async def test_an_open_browser_phone_hears_that_the_service_stops(tmp_path: Path) -> None:
