@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator
 from sqlalchemy import select
 
 from hotline.api.problems import Problem, of
@@ -36,6 +36,14 @@ class MessageRequest(BaseModel):
     )
     not_before: When | None = None
     expires_at: When | None = None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _while_it_may_go(cls, expires_at: datetime | None, info: ValidationInfo) -> datetime | None:
+        not_before = info.data.get("not_before")
+        if expires_at and not_before and expires_at <= not_before:
+            raise ValueError("must be after not_before, or the text never goes")
+        return expires_at
 
 
 class MessageAnswer(BaseModel):

@@ -195,6 +195,18 @@ async def test_a_keys_templates_are_those_of_its_codes_and_events_too(api: Calle
     assert (await api.post("/v1/events", {**repaid, "type": "deposit"}))[0] != 403
 
 
+async def test_a_text_that_could_never_go_is_refused(api: Caller) -> None:
+    text = {
+        "to": PHONE,
+        "template": "policy_notice",
+        "params": {"news": "x"},
+        "not_before": "2027-03-02T10:00:00+08:00",
+    }
+    status, problem = await api.post("/v1/messages", text | {"expires_at": "2027-03-02T02:00:00Z"})
+    assert (status, [each["field"] for each in problem["errors"]]) == (422, ["expires_at"])
+    assert (await api.post("/v1/messages", text | {"expires_at": "2027-03-02T02:00:01Z"}))[0] == 202
+
+
 async def test_true_is_no_amount(api: Caller) -> None:
     params = {"tail": "321000001", "date": "2026-03-02", "amount": True, "balance": "1"}
     status, problem = await api.post("/v1/messages", {"to": PHONE, "template": "withdrawal", "params": params})
