@@ -20,7 +20,7 @@ from desk.visits import Visits
 from fund.calendar import PUBLIC, Calendar
 from fund.clock import CHINA
 from fund.phone import NotAPhone, is_mobile, normalise
-from fund.privacy import Privacy
+from fund.privacy import Privacy, Unreadable
 from hotline.settings import OrderSettings
 from hotline.tapes import Take, Tapes
 from sms.errors import Refused, TryLater
@@ -135,7 +135,11 @@ class Desk:
 
     async def tell_missed(self, id: str) -> None:
         """Text whoever asked to be called, and was tried in vain: once, and a mobile number only."""
-        number, tries = await self.call_backs.number(id), await self.call_backs.tries(id)
+        try:
+            number, tries = await self.call_backs.number(id), await self.call_backs.tries(id)
+        except Unreadable:
+            log.error("call_back_unreadable", request=id)
+            return
         if not (tries and is_mobile(number)):
             return
         params = {"time": f"{tries[-1].began_at.astimezone(CHINA):%H:%M}"}

@@ -19,6 +19,7 @@ import structlog
 from desk.callbacks import CallBack, CallBacks, Dial, GiveUp, Outcome, Rules, Wait, decide, outcome_of
 from fund.calendar import Calendar
 from fund.clock import CHINA
+from fund.privacy import Unreadable
 from hotline.placing import PLACED, Carrier, parsed
 from hotline.settings import CallBackSettings, OutboundSettings
 from sms.errors import TryLater
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 LEASE_SECONDS = 30.0
 SOON_SECONDS = 30.0  # when to ask again for a line
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PEOPLE = "people"  # the timetable of a queue that has none of its own name
 
 Answer = tuple[str, Mapping[str, Any]]
@@ -227,9 +228,15 @@ class Outbound:
         if len(called) >= self._settings.most_a_day:
             await self._call_backs.postpone(request.id, called[-self._settings.most_a_day] + DAY)
             return False
+        try:
+            number = await self._call_backs.number(request.id)
+        except Unreadable:  # until the key is back in the settings
+            log.error("call_back_unreadable", request=request.id)
+            await self._call_backs.postpone(request.id, now + HOUR)
+            return False
         if not (taken := await self._call_backs.claim(request.id, self._me, LEASE_SECONDS)):
             return False
-        number, call = await self._call_backs.number(taken.id), call_id(taken)
+        call = call_id(taken)
         self._place(call, self._carrier.ring(taken.purpose, number, call, self._carrier.staffed(taken.queue)))
         return True
 

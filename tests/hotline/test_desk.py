@@ -16,6 +16,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
+from desk.callbacks import CallBacks
 from desk.order import Wanted
 from desk.picture import Visit
 from desk.tables import queue_visits, work_orders
@@ -292,6 +293,13 @@ async def test_ratings_and_progress(hotline: Hotline) -> None:
     await hotline.desk.orders.assign(order.number, "agent1", "boss")
     assert (await ask(hotline, "order_state", **mine))[1]["state"] == "working"
     assert await ask(hotline, "order_state", **mine | {"caller": "13900000002"}) == ("nothing", {})
+
+
+async def test_nobody_can_be_told_at_a_number_that_no_key_opens(hotline: Hotline) -> None:
+    engine, lost = open_database(hotline.settings.own_database_url), [Fernet.generate_key().decode()]
+    request = (await CallBacks(engine, Privacy(b"p" * 32, lost)).ask(PHONE)).request
+    await hotline.desk.tell_missed(request.id)  # and whoever asks goes on
+    await engine.dispose()
 
 
 async def test_visits_to_queues_are_not_kept_for_ever(hotline: Hotline) -> None:

@@ -483,6 +483,21 @@ async def test_a_request_that_waited_too_long_is_given_up(engine: AsyncEngine, c
         assert (await here.call_backs.find(id)).outcome == "given_up" and here.originated == []  # type: ignore[union-attr]
 
 
+async def test_a_number_that_no_key_opens_holds_no_other_call_up(
+    engine: AsyncEngine, clock: Clock, privacy: Privacy
+) -> None:
+    """A key was taken out of the settings too early."""
+    lost = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
+    async with town(engine, clock, privacy) as here:
+        first = (await CallBacks(engine, lost, clock=clock).ask(PHONE, queue="loan")).request.id
+        clock.ahead(seconds=1)
+        second = (await here.call_backs.ask(OTHER, queue="loan")).request.id
+        await here.outbound.tick()
+        assert (await here.dialled())["ChannelId"] == f"out-callback-{second}-1"
+        waits = await here.call_backs.find(first)
+        assert waits and (waits.tries, waits.outcome, waits.next_try_at) == (0, "", clock.now + timedelta(hours=1))
+
+
 async def test_a_long_holiday_is_no_reason_to_give_up(engine: AsyncEngine, clock: Clock, privacy: Privacy) -> None:
     """The Spring Festival of 2026 lasts nine days, and a request may wait for seven."""
     office = Calendar({"people": PEOPLE.timetables["people"]})
