@@ -1,6 +1,6 @@
 """`INSERT` where the row may be there already: SQLite and PostgreSQL say it alike, SQLAlchemy in a dialect each."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table
@@ -23,12 +23,12 @@ def put_into(
     table: Table,
     keys: Collection[str],
     fixed: Collection[str] = (),
-    where: ColumnElement[bool] | None = None,
+    where: Callable[[Any], ColumnElement[bool]] | None = None,
 ) -> Any:
     """Overwrites the row with the same `keys`, but for what is `fixed`: else its indexes are written anew each time.
 
-    A row that is not as `where` says stays as it is.
+    A row that is not as `where` says, of the columns it would get, stays as it is.
     """
     insert = insert_into(engine, table)
     changed = {column.name: column for column in insert.excluded if column.name not in (*keys, *fixed)}
-    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed, where=where)
+    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed, where=where and where(insert.excluded))

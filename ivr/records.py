@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import String, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, String, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund.columns import Moment
@@ -47,8 +47,7 @@ class CallRecords:
     def __init__(self, engine: AsyncEngine, privacy: Privacy) -> None:
         self._engine, self._privacy = engine, privacy
         self._digest = lru_cache(maxsize=4096)(privacy.digest)  # a call asks for the same two at every step
-        going_on = calls.c.ended_at.is_(None)  # another node may have ended what this one writes late
-        self._put_call = Rows(put_into(engine, calls, ("id",), fixed=_FIXED, where=going_on), calls.c.keys())
+        self._put_call = Rows(put_into(engine, calls, ("id",), fixed=_FIXED, where=_goes_on), calls.c.keys())
         self._put_step = Rows(put_into(engine, call_steps, ("call_id", "n")), call_steps.c.keys())
         self._put_note = Rows(insert(audit), [column.name for column in audit.c if column.name != "id"])
         self._calls: dict[str, dict[str, Any]] = {}
@@ -278,6 +277,11 @@ async def forget_callers(engine: AsyncEngine, before: datetime) -> None:
     known = update(calls).where(calls.c.who.is_not(None), calls.c.ended_at < before)
     async with engine.begin() as connection:
         await connection.execute(known.values(who=None))
+
+
+def _goes_on(new: Any) -> ColumnElement[bool]:
+    """Not what a node writes late of a call that another has ended; but a call that has begun anew under its id."""
+    return or_(calls.c.ended_at.is_(None), new.started_at > calls.c.started_at)
 
 
 def _who(state: State) -> str:

@@ -73,10 +73,14 @@ async def test_a_call_is_resumed_from_memory_while_the_database_is_away(engine: 
         assert (await connection.execute(select(calls.c.node))).scalar_one() == "main/agent"
 
 
-async def test_a_call_that_another_node_has_ended_stays_ended(engine: AsyncEngine) -> None:
+async def test_a_call_that_another_node_has_ended_stays_ended(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a node could not write comes late, and is no longer so."""
     late, other = CallRecords(engine, PRIVACY), CallRecords(engine, PRIVACY)
-    await late.save(a_call())  # its writer does not run yet
+    with monkeypatch.context() as for_now:
+        for_now.setattr("ivr.records.PATIENCE_SECONDS", 0.01)
+        await late.save(a_call())  # its writer does not run yet
     await other.start()
     ended = a_call(waiting="over", outcome="hung_up")
     ended.ended_at = BEGIN
@@ -86,6 +90,14 @@ async def test_a_call_that_another_node_has_ended_stays_ended(engine: AsyncEngin
     async with engine.connect() as connection:
         row = (await connection.execute(select(calls))).one()
     assert (row.outcome, row.ended_at, row.state) == ("hung_up", BEGIN, None)
+    again = CallRecords(engine, PRIVACY)
+    await again.start()
+    anew = a_call(started=(BEGIN + timedelta(minutes=1)).isoformat(), node="main/people")
+    await again.save(anew)
+    await again.stop()
+    assert await CallRecords(engine, PRIVACY).resume(anew.id) == anew.state, (
+        "it was not over: they are back from people"
+    )
 
 
 async def test_where_nobody_waits_for_the_disk_a_call_is_saved_at_once(
@@ -109,6 +121,7 @@ async def test_where_nobody_waits_for_the_disk_a_call_is_saved_at_once(
     async with quick.begin() as connection:
         await connection.execute(text("ALTER TABLE calls RENAME TO mislaid"))
     call.state.node = "main/people"
+    monkeypatch.setattr("ivr.records.PATIENCE_SECONDS", 0.01)  # nobody writes it: the writer is not even started
     await records.save(call)
     assert await records.resume(call.id) == call.state, "kept, for the writer to try again"
     await quick.dispose()
