@@ -16,6 +16,7 @@ from fund.yaml_source import Fault, Place, Source, suggestion
 from ivr.flow import ASKED, ENTRIES, HOME_FILE, LAST_RESORT_QUEUE, OUTGOING_FILE, Flow, QueuesFile
 from ivr.nodes import (
     LISTENING,
+    CallbackNode,
     HoursNode,
     IdentifyNode,
     MenuNode,
@@ -400,6 +401,11 @@ def _unknown_queues(ground: Ground) -> Iterator[Fault]:
     """A queue or a number that `flows/queues.yaml` does not have: callers would be sent nowhere."""
     known: QueuesFile | None = ground.queues
     for node, body in ground.flow.nodes.items():
+        if known and isinstance(body, CallbackNode) and body.callback not in known.queues:
+            zh, en = suggestion(body.callback, sorted(known.queues))
+            zh = f'没有人工队列 "{body.callback}"{zh}，会由 {LAST_RESORT_QUEUE} 的人回电'
+            en = f'unknown queue "{body.callback}"{en}: the people of {LAST_RESORT_QUEUE} will call back'
+            yield ground.fault(node, ("callback",), zh, en, warning=True)
         if known is None or not isinstance(body, TransferNode):
             continue
         place, name = ("transfer",), body.transfer

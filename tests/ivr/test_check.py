@@ -189,6 +189,12 @@ def test_published_schemas_are_current(file: str, schema: dict[str, object]) -> 
 QUEUES = 'queues: {general: {title: 综合}, loan: {title: 贷款}}\nnumbers: {"051112345678": 银行}\n'
 
 
+def test_a_call_back_by_people_that_there_are_none_of_is_warned_of() -> None:
+    loaded = checked("  start: {callback: laon, next: agent, failed: agent}\n", queues=QUEUES)
+    told = [(fault.line, fault.zh) for fault in loaded.faults if fault.warning]
+    assert loaded.flow and told == [(7, '没有人工队列 "laon"(是不是 "loan"?)，会由 general 的人回电')]
+
+
 @pytest.mark.parametrize(
     ("to", "zh", "en"),
     [
