@@ -5,6 +5,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -31,8 +32,9 @@ from desk.order import (
 from desk.tables import work_order_changes, work_orders
 from fund.clock import CHINA
 from fund.inserts import insert_new
-from fund.privacy import Privacy, mask_number
+from fund.privacy import Privacy, Unreadable, mask_number
 
+log = structlog.get_logger()
 LONGEST_TEXT = 2000
 Clock = Callable[[], datetime]
 
@@ -229,8 +231,16 @@ class Orders:
             query = select(*_SHOWN, *_SEALED).where(*untold).order_by(at).limit(200)
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(query)).all()
-            found = [*found, *(News(what, _order(row), self._personal_of(row)) for row in rows)]
+            found = [*found, *(News(what, _order(row), each) for row in rows if (each := self._legible(row)))]
         return found
+
+    def _legible(self, row: Any) -> Personal | None:
+        """None for what no key opens: it waits until the key is back in the settings, and the others do not."""
+        try:
+            return self._personal_of(row)
+        except Unreadable:
+            log.error("order_unreadable", order=row.number)
+            return None
 
     async def mark_told(self, number: str, what: Literal["opened", "answered"]) -> None:
         """The caller has been told, or cannot be."""

@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from desk.order import MOVES, UNDONE, OrderRefused, Wanted, reminders
 from desk.orders import Orders
 from desk.tables import work_order_changes, work_orders
-from tests.desk.conftest import CHINA, Clock
+from fund.privacy import Privacy
+from tests.desk.conftest import CHINA, Clock, weekdays
 
 PHONE, ACCOUNT = "13900000001", "321100123"
 
@@ -199,3 +201,12 @@ async def test_what_was_closed_long_ago_is_removed(orders: Orders, clock: Clock)
     assert await orders.remove_old(clock.ahead(days=730)) == 1
     assert await orders.find(closed) is None and not await orders.trail(closed)
     assert await orders.find(waiting) and await orders.trail(waiting)
+
+
+async def test_what_no_key_opens_keeps_no_news_from_others(orders: Orders, engine: AsyncEngine, clock: Clock) -> None:
+    """A key was taken out of the settings too early."""
+    lost = Privacy(b"p" * 32, [Fernet.generate_key().decode()])
+    await Orders(engine, lost, weekdays, clock=clock).open("message", caller="13900000001")
+    told = await orders.open("message", caller="13900000002")
+    news = await orders.news(clock.now - timedelta(days=1))
+    assert [(each.order.number, each.personal.caller) for each in news] == [(told.number, "13900000002")]
