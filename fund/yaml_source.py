@@ -40,6 +40,14 @@ class Fault:
         return f"{self.file}:{self.line}: {self.zh if language == 'zh' else self.en}"
 
 
+class BadFile(Exception):
+    """A file cannot be used: mend every fault that is told. A subclass says of which kind it is."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("\n".join(fault.tell() for fault in faults))
+        self.faults = faults
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file as read: `data` of dict, list, str, int, float, bool and None."""

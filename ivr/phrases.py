@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fund.yaml_source import Fault, Source, suggestion
+from fund.yaml_source import BadFile, Fault, Source, suggestion
 from ivr.utterance import TemplateFault, placeholders
 
 _VALUES: Mapping[str, tuple[str, ...]] = {
@@ -38,12 +38,8 @@ _PLAIN = """
 PHRASES: Mapping[str, tuple[str, ...]] = {**dict.fromkeys(_PLAIN.split(), ()), **_VALUES}
 
 
-class BadPhrases(ValueError):
+class BadPhrases(BadFile):
     """A file of `prompts/` has faults: mend them, for each would fail a call at the moment it is said."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(fault.tell() for fault in faults))
-        self.faults = faults
 
 
 def phrase_faults(source: Source) -> Iterator[Fault]:

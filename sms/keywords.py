@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from fund.yaml_model import typed, well_written
-from fund.yaml_source import Fault, Source
+from fund.yaml_source import BadFile, Fault, Source
 from fund.yaml_source import load as load_yaml
 from sms.keyword_faults import keyword_faults
 from sms.keyword_file import NAMES, Deed, File, KeywordWritten, Kind, KindWritten, Limits
@@ -160,12 +160,8 @@ def _around(text: str, word: str) -> Iterator[str]:
         yield text[: -len(word)]
 
 
-class BadKeywords(Exception):
+class BadKeywords(BadFile):
     """The keywords cannot be used: mend every fault that is told."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(fault.tell() for fault in faults))
-        self.faults = faults
 
 
 # Without a file, what the law wants is understood, and everything else is answered with the help we can give.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fund.yaml_model import typed, well_written
-from fund.yaml_source import Fault, Source
+from fund.yaml_source import BadFile, Fault, Source
 from fund.yaml_source import load as load_yaml
 from sms.errors import Refused
 from sms.messages import Lane, Quiet
@@ -88,12 +88,8 @@ class Template:
 Templates = Mapping[str, Template]  # by id
 
 
-class BadTemplates(Exception):
+class BadTemplates(BadFile):
     """The templates cannot be used: mend every fault that is told."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(fault.tell() for fault in faults))
-        self.faults = faults
 
 
 def load(path: Path) -> Templates:

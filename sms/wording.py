@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from fund.yaml_source import Fault, parse
+from fund.yaml_source import BadFile, Fault, parse
 from sms import keywords, metrics, templates
 from sms.keywords import BARE, BadKeywords, Table
 from sms.templates import BadTemplates, Template, Templates
@@ -25,12 +25,8 @@ Used = Callable[[], Mapping[str, str]]  # templates somebody needs -> who
 _Signature = tuple[tuple[int, int] | None, ...]
 
 
-class BadWording(Exception):
+class BadWording(BadFile):
     """The words cannot be used: mend every fault that is told."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(fault.tell() for fault in faults))
-        self.faults = faults
 
 
 @dataclass(frozen=True)
