@@ -4,6 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 CHINA = ZoneInfo("Asia/Shanghai")
+YEARS = range(1970, 2200)  # at the ends of the calendar, arithmetic and databases fail
 
 
 def china_now() -> datetime:

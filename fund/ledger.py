@@ -4,14 +4,12 @@ Every look-up answers within `limit_seconds` or raises `LedgerAway`; there is no
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from datetime import date
 from typing import Any
 
 import structlog
 from sqlalchemy import literal_column, select
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fund import codes, occasions
@@ -19,7 +17,7 @@ from fund.fields import ReportData
 from fund.occasions import Page
 from fund.person import EMPLOYEE_COLUMNS, Kind, Person, employee, employer
 from fund.reports import EMPLOYER_BY_ACCOUNT, REPORTERS, tail
-from fund.statements import Row, Statement
+from fund.statements import Row, Statement, cause_of
 from fund.views import EMPLOYEE, EMPLOYER, LOAN, VIEWS, text_bind
 
 log = structlog.get_logger()
@@ -152,14 +150,3 @@ def _the_one(found: list[Row]) -> Person | None:
     if len({row["zjhm"] or row["grzh"] for row in live}) != 1:
         return None
     return employee(max(live, key=lambda row: (row["grzhzt"] == "01", row["jzny"] or "", row["grzh"])))
-
-
-def cause_of(fault: BaseException) -> str:
-    """What went wrong with a database, without values: databases quote the data in some of their messages."""
-    fault = getattr(fault, "orig", None) or fault
-    state: str | None = getattr(fault, "sqlstate", None)
-    harmless = state[:2] not in {"22", "23"} if state else isinstance(fault, _HARMLESS)
-    return f"{type(fault).__name__}: {fault}" if harmless else type(fault).__name__
-
-
-_HARMLESS = (OSError, sqlite3.OperationalError, NoFreeConnection)  # TimeoutError is an OSError

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Insert, LargeBinary, Select, TextualSelect, Update
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -24,6 +25,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from fund.lanes import Lanes, NotNow, lanes_of
 
 NO_DATABASE = (SQLAlchemyError, OSError)  # also what the driver says of itself when it cannot connect, or is too slow
+_HARMLESS = (OSError, sqlite3.OperationalError, NoFreeConnection)  # TimeoutError is an OSError
 FEW_ROWS = 100  # what SQLite writes in about a millisecond
 
 Row = dict[str, Any]
@@ -32,6 +34,14 @@ _Found = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any] | None
 
 BLOCKS = (256, 16)  # rows of one insert on SQLite; what is left goes one by one
+
+
+def cause_of(fault: BaseException) -> str:
+    """What went wrong with a database, without values: databases quote the data in some of their messages."""
+    fault = getattr(fault, "orig", None) or fault
+    state: str | None = getattr(fault, "sqlstate", None)
+    harmless = state[:2] not in {"22", "23"} if state else isinstance(fault, _HARMLESS)
+    return f"{type(fault).__name__}: {fault}" if harmless else type(fault).__name__
 
 
 class _Prepared:

@@ -13,8 +13,8 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ValidationError
 from pydantic_core import from_json
 
-from fund.ledger import cause_of
-from fund.statements import NO_DATABASE
+from fund.clock import YEARS
+from fund.statements import NO_DATABASE, cause_of
 from hotline.api.problems import FieldFault, Problem, body_of, of
 from sms.errors import Refused, TryLater
 from sms.keys import Client, Keys
@@ -22,7 +22,6 @@ from sms.keys import Client, Keys
 log = structlog.get_logger(__name__)
 
 MOST_BYTES = 64 * 1024
-YEARS = range(1970, 2200)  # at the ends of the calendar, arithmetic and databases fail
 
 
 def _written(value: object) -> object:

@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aiohttp import web
 
-from fund.ledger import cause_of
-from fund.statements import NO_DATABASE
+from fund.statements import NO_DATABASE, cause_of
 from hotline.api.problems import Problem, body_of
 from hotline.proxies import caller_address
 from hotline.text import TextService

@@ -14,9 +14,9 @@ from urllib.parse import quote, urlsplit
 import structlog
 from aiohttp import web
 
-from fund.ledger import cause_of
+from fund.clock import YEARS
 from fund.privacy import Privacy
-from fund.statements import NO_DATABASE
+from fund.statements import NO_DATABASE, cause_of
 from hotline.proxies import caller_address
 from hotline.staff.accounts import NotPossible
 from hotline.staff.render import Renderer
@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 COOKIE = "hotline_staff"
 MOST_BYTES = 64 * 1024
-YEARS = range(1970, 2200)  # at the ends of the calendar, databases fail
 SIGN_IN = "/staff/sign-in"
 LIVE = "X-Live"  # a page refreshing itself: no sign of life from a person
 POLICY = "Content-Security-Policy"
