@@ -31,9 +31,7 @@ log = structlog.get_logger()
 SHORTEST_SECONDS = 1.5  # what is shorter is a breath, or a telephone put down
 SETTLED_SECONDS = 2.0  # a file that nobody has written to for so long is complete
 TALK_SECONDS = 60.0  # a talk that is on hold may be silent, but not for so long without a sample
-ABANDONED = timedelta(
-    minutes=30
-)  # a message in which nothing has happened for longer than a call lasts lost its caller
+ABANDONED = timedelta(minutes=30)  # longer than a call lasts: a message in which nothing has happened lost its caller
 TELL_FOR = timedelta(days=2)  # what callers could not be told by then is no news any more
 LONGEST_ANSWER = 120  # characters of an outcome in a text: `max` of the template
 STATES = {

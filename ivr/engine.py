@@ -339,7 +339,8 @@ class Turn:
                 # `back` may lead here after somebody else was identified: an employer's report is not an employee's.
                 person = self.state.person if identifying.recall(self.state, REPORTS[node.report].audience) else None
                 args = {"report": node.report, **(person or {})}
-                self.look_up("report", **{**args, **self.state.answers, **args})  # whatever the answers are called
+                # Once more: an answer that is called `account` must not take its place.
+                self.look_up("report", **{**args, **self.state.answers, **args})
             case HoursNode():
                 self.look_up("hours", hours=node.hours)
             case BulletinNode():
