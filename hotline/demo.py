@@ -105,7 +105,7 @@ async def _api_key(settings: Settings, engine: AsyncEngine, privacy: Privacy) ->
     keys = Keys(Store(engine, privacy))
     if path.exists() and await keys.client(path.read_text().strip()):
         return
-    name = f"{KEY_NAME}-{secrets.token_hex(3)}"  # an earlier one may be revoked, and names are used once
+    name = f"{KEY_NAME}-{secrets.token_hex(3)}"  # an earlier one may still be good, though its file is gone
     _write_private(path, await keys.add(name, SCOPES, "10", rate=1000))
 
 
